@@ -1,0 +1,70 @@
+"""What exists before the user's first object: the cluster document, its nodes, the namespaces every cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cluster.model import MAX_PODS_PER_NODE, Cluster, Node
+from cluster.objects import Object
+
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+HOSTNAME_LABEL = "kubernetes.io/hostname"
+INITIAL_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+
+def initial_objects(cluster: Cluster, document: Mapping[str, Any]) -> Sequence[Object]:
+    """The Cluster object, one Node per node, the initial Namespaces."""
+    return [
+        cluster_object(cluster, document),
+        *(node_object(node, cluster) for node in cluster.nodes),
+        *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in INITIAL_NAMESPACES),
+    ]
+
+
+def cluster_object(cluster: Cluster, document: Mapping[str, Any]) -> Object:
+    """The cluster document as the store keeps it: kind's form has no metadata, so it gets a name."""
+    return {**document, "kind": "Cluster", "metadata": {**document.get("metadata", {}), "name": cluster.name}}
+
+
+def cluster_document(obj: Mapping[str, Any]) -> Object:
+    """The document back from its object, as `cluster.config.resolve` reads it: without the metadata it never had."""
+    return {field: value for field, value in obj.items() if field != "metadata"}
+
+
+def node_object(node: Node, cluster: Cluster) -> Object:
+    """A Node as kubeadm would register it. Its conditions are the agent's to report."""
+    pods = {"pods": str(MAX_PODS_PER_NODE)}
+    spec: Object = {"podCIDR": str(node.pod_cidrs[0]), "podCIDRs": [str(cidr) for cidr in node.pod_cidrs]}
+    if taints := _taints(node, cluster):
+        spec["taints"] = taints
+    addresses = [{"type": "InternalIP", "address": str(address)} for address in node.addresses]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node.name, "labels": _labels(node)},
+        "spec": spec,
+        "status": {
+            "addresses": [*addresses, {"type": "Hostname", "address": node.name}],
+            "capacity": pods,
+            "allocatable": pods,
+        },
+    }
+
+
+def _labels(node: Node) -> Object:
+    labels = {HOSTNAME_LABEL: node.name, "kubernetes.io/os": "linux"}
+    if node.role == "control-plane":
+        labels[CONTROL_PLANE_LABEL] = ""
+    if node.zone is not None:
+        labels[ZONE_LABEL] = node.zone
+    return {**labels, **node.labels}
+
+
+def _taints(node: Node, cluster: Cluster) -> Sequence[Object]:
+    # As kind does it: with no worker to run them, pods go to the control-plane nodes.
+    has_workers = any(other.role == "worker" for other in cluster.nodes)
+    if node.role == "control-plane" and has_workers:
+        return [{"key": CONTROL_PLANE_LABEL, "effect": "NoSchedule"}]
+    return []

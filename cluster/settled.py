@@ -1,0 +1,68 @@
+"""Is the testbed in sync? Every component has realised the desired state, every pod is ready or has succeeded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.objects import Object, name, namespace, ready
+
+COMPONENTS = ("agent", "controller")
+"""Who has to observe a revision before it counts as realised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What keeps the testbed from being in sync: "Pod shop/web-0" or "controller", and why."""
+
+    subject: str
+    reason: str
+
+
+def is_settled(pod: Mapping[str, Any]) -> bool:
+    """Running and Ready, or Succeeded. Anything else, a failed or an unschedulable pod too, is still missing."""
+    phase = pod.get("status", {}).get("phase")
+    return phase == "Succeeded" or (phase == "Running" and ready(pod))
+
+
+def missing_pods(pods: Iterable[Object]) -> Sequence[Missing]:
+    return [
+        Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod)) for pod in pods if not is_settled(pod)
+    ]
+
+
+def missing_components(observed: Mapping[str, int], revision: int) -> Sequence[Missing]:
+    """The components that have not observed this revision."""
+    behind = [component for component in COMPONENTS if observed.get(component, -1) < revision]
+    return [Missing(component, _progress(observed.get(component), revision)) for component in behind]
+
+
+def unsettled_reason(pod: Mapping[str, Any]) -> str:
+    """Why a pod is not settled, from the most telling part of its status."""
+    status = pod.get("status", {})
+    conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return str(scheduled.get("message", "not scheduled"))
+    if not status.get("podIPs"):
+        return f"not bound to a node of the cluster (nodeName: {pod['spec'].get('nodeName', 'none')})"
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        if reason := _container_reason(container):
+            return f"container {container['name']}: {reason}"
+    unready = conditions.get("Ready", {})
+    detail = unready.get("message") or unready.get("reason") or "not Ready"
+    return f"{status.get('phase', 'Pending')}, {detail}"
+
+
+def _container_reason(container: Mapping[str, Any]) -> str:
+    state = container.get("state", {})
+    if waiting := state.get("waiting"):
+        return ": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)
+    if (terminated := state.get("terminated")) and terminated.get("exitCode"):
+        return f"exited with status {terminated['exitCode']}"
+    return ""
+
+
+def _progress(observed: int | None, revision: int) -> str:
+    return "has not reported yet" if observed is None else f"has realised revision {observed} of {revision}"

@@ -1,0 +1,34 @@
+"""Desired state -> OpenFlow: the pipeline, one file per feature, the Ryu application.
+
+The map of this room, in the order in which data flows through it:
+
+    state         API objects -> NetworkState: pods, Services, endpoints
+    pipeline      the tables as data; registers, marks, zones, priorities
+    fields        the match fields, by their OXM names
+    match         what a packet must be
+    actions       what happens to it
+    flow          a Flow, checked against the pipeline when it is built; Group, Rules, FlowTable
+
+    classifier    a packet comes in: from where?                      one flow per way in
+    spoof_guard   may this sender use this address?                   one flow per pod and family
+    conntrack     which connection does it belong to?                 fixed
+    services      a Service's address -> one of its endpoints         one flow per port and family
+    hairpin       a pod reaching itself through a Service             one flow per pod and family
+    forwarding    local pods, the node itself, the rest               one flow per pod and family
+    overlay       other nodes' pods, through the tunnel               one flow per node and family
+    direct        other nodes' pods, through the node's kernel        one flow per node and family
+    output        the way out                                         fixed
+
+    compiler      NetworkState -> one FlowTable per node, recompiling only what changed
+    encode        flows and groups -> OpenFlow 1.3 bytes, bundles
+    switch        one connected switch: what it holds, what it must hold, the difference
+    realiser      all switches: which revision they hold, what they refused
+    framework     the one door to Ryu (or os-ken)
+    app           python -m controller.app
+
+    dummy_switch  a real Open vSwitch without a kernel, to ask what a packet would do
+    annotate      a dump of flows, in the words of manifests
+    commands      mininetes flows
+
+This room imports `cluster`, never `topo`.
+"""

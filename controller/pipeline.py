@@ -1,0 +1,193 @@
+"""The pipeline as data: tables, registers, connection marks, zones, priorities, features.
+
+A table's id is its place in PIPELINE, so a packet only ever moves down this page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+# --- registers and marks --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """The bits low … high (inclusive) of a 32-bit field of the packet's metadata. `values` empty = any number."""
+
+    name: str
+    field: str
+    low: int
+    high: int
+    values: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return self.high - self.low + 1
+
+    @property
+    def mask(self) -> int:
+        return ((1 << self.width) - 1) << self.low
+
+
+class Source(IntEnum):
+    """Where a packet came in."""
+
+    POD = 1
+    NODE = 2
+    TUNNEL = 3
+
+
+class Destination(IntEnum):
+    """Where it goes out. NODE is the kernel of the node itself: its own addresses and everything that it routes."""
+
+    LOCAL_POD = 1
+    NODE = 2
+    TUNNEL = 3
+
+
+SOURCE = Bits("source", "reg0", 0, 3, tuple(Source))
+DESTINATION = Bits("destination", "reg0", 4, 7, tuple(Destination))
+CONNTRACK_ZONE = Bits("conntrack_zone", "reg1", 0, 15)
+SNAT_ZONE = Bits("snat_zone", "reg1", 16, 31)
+OUTPUT_PORT = Bits("output_port", "reg2", 0, 31)
+SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
+"""On connections that were translated from a Service's address to an endpoint."""
+
+BITS = (SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, SERVICE_MARK)
+
+
+def conntrack_zones(node_index: int) -> tuple[int, int]:
+    """The node's zones for (Service translation, hairpin source translation).
+
+    All bridges of one ovs-vswitchd share one connection table: with a shared zone the far node of a connection
+    would translate it back on behalf of the near one.
+    """
+    return 2 * node_index, 2 * node_index + 1
+
+
+# --- priorities -------------------------------------------------------------------------------------------------
+
+PRIORITY_HIGH = 300
+PRIORITY_NORMAL = 200
+PRIORITY_LOW = 100
+PRIORITY_MISS = 0
+
+# --- tables -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One step. `matches` and `writes` are OXM names or names of Bits; `next` are tables further down.
+
+    `miss` is the table in which a packet goes on that no flow matches, None = it is dropped.
+    """
+
+    name: str
+    matches: frozenset[str]
+    writes: frozenset[str]
+    next: tuple[str, ...]
+    miss: str | None = None
+
+
+CLASSIFIER = "Classifier"
+SPOOF_GUARD = "SpoofGuard"
+UN_SNAT = "UnSNAT"
+CONNTRACK_ZONE_TABLE = "ConntrackZone"
+CONNTRACK_STATE = "ConntrackState"
+SERVICE_LB = "ServiceLB"
+L3_FORWARDING = "L3Forwarding"
+L3_DEC_TTL = "L3DecTTL"
+SNAT = "SNAT"
+OUTPUT = "Output"
+
+IP_SOURCE = frozenset({"eth_type", "ipv4_src", "ipv6_src"})
+IP_DESTINATION = frozenset({"eth_type", "ipv4_dst", "ipv6_dst"})
+TRANSPORT_DESTINATION = frozenset({"ip_proto", "tcp_dst", "udp_dst", "sctp_dst"})
+NOTHING: frozenset[str] = frozenset()
+
+PIPELINE: tuple[Table, ...] = (
+    Table(
+        CLASSIFIER,
+        matches=frozenset({"in_port", "eth_src", "eth_dst"}),
+        writes=frozenset({"source", "conntrack_zone", "snat_zone"}),
+        next=(SPOOF_GUARD,),
+    ),
+    Table(
+        SPOOF_GUARD,
+        matches=frozenset({"in_port", "eth_src", "source"}) | IP_SOURCE,
+        writes=NOTHING,
+        next=(UN_SNAT,),
+    ),
+    Table(
+        UN_SNAT,
+        matches=frozenset({"source"}) | IP_DESTINATION,
+        writes=frozenset({"nat"}),
+        next=(CONNTRACK_ZONE_TABLE,),
+        miss=CONNTRACK_ZONE_TABLE,
+    ),
+    Table(
+        CONNTRACK_ZONE_TABLE,
+        matches=frozenset({"eth_type"}),
+        writes=frozenset({"nat"}),
+        next=(CONNTRACK_STATE,),
+    ),
+    Table(
+        CONNTRACK_STATE,
+        matches=frozenset({"eth_type", "ct_state", "service_mark"}),
+        writes=NOTHING,
+        next=(L3_FORWARDING,),
+        miss=SERVICE_LB,
+    ),
+    Table(
+        SERVICE_LB,
+        matches=IP_DESTINATION | TRANSPORT_DESTINATION,
+        writes=frozenset({"nat", "service_mark"}),
+        next=(L3_FORWARDING,),
+        miss=L3_FORWARDING,
+    ),
+    Table(
+        L3_FORWARDING,
+        matches=frozenset({"source"}) | IP_DESTINATION,
+        writes=frozenset({"destination", "output_port", "eth_dst"}),
+        next=(L3_DEC_TTL,),
+    ),
+    Table(
+        L3_DEC_TTL,
+        matches=frozenset({"source", "eth_type", "nw_ttl"}),
+        writes=frozenset({"nw_ttl", "eth_src"}),
+        next=(SNAT,),
+    ),
+    Table(
+        SNAT,
+        matches=frozenset({"service_mark"}) | IP_SOURCE | IP_DESTINATION,
+        writes=frozenset({"nat"}),
+        next=(OUTPUT,),
+        miss=OUTPUT,
+    ),
+    Table(
+        OUTPUT,
+        matches=frozenset({"destination"}),
+        writes=frozenset({"in_port", "eth_dst"}),
+        next=(),
+    ),
+)
+
+TABLE_ID: Mapping[str, int] = {table.name: position for position, table in enumerate(PIPELINE)}
+TABLE: Mapping[str, Table] = {table.name: table for table in PIPELINE}
+
+
+class Feature(IntEnum):
+    """Which file made a flow: the first eight bits of its cookie."""
+
+    MISS = 1
+    CLASSIFIER = 2
+    SPOOF_GUARD = 3
+    CONNTRACK = 4
+    SERVICES = 5
+    HAIRPIN = 6
+    FORWARDING = 7
+    OVERLAY = 8
+    DIRECT = 9
+    OUTPUT = 10

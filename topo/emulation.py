@@ -1,0 +1,252 @@
+"""Nodes, switches and links as Mininet knows them. The one module that imports mininet.
+
+Mininet's classes, with what is slow in them replaced: a host makes its namespace with a system call and gets its
+shell when the first command is typed (25 ms each otherwise); a link creates both ends in place with one netlink
+message. Making is idempotent, so the same code builds a network, takes it up again after a restart of the agent,
+and lets `mininetes cli` look at one that runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mininet.cli import CLI
+from mininet.link import Intf, TCIntf, TCLink
+from mininet.net import Mininet
+from mininet.node import Node, Switch
+from mininet.topo import Topo
+from mininet.util import getincrementaldecoder
+
+from cluster.model import Client, Cluster, IPAddress, Link, LinkShape
+from cluster.model import Node as ClusterNode
+from topo import confine, namespaces, netlink
+from topo.capabilities import NODE, POD_DEFAULT
+from topo.confine import Place
+
+UPLINK = "eth0"
+_PROMPT = chr(127)
+
+# Else Mininet would raise the whole machine's limits with sysctl.
+Mininet.inited = True
+
+
+class LazyShell(Node):  # type: ignore[misc]
+    """A Mininet node whose shell starts with its first command."""
+
+    def startShell(self, mnopts: str | None = None) -> None:
+        self.pid = os.getpid()
+        self.execed = False
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what this node needs besides a shell. Idempotent."""
+
+    def sendCmd(self, *args: Any, **kwargs: Any) -> None:
+        self._start_shell()
+        super().sendCmd(*args, **kwargs)
+
+    def cmd(self, *args: Any, **kwargs: Any) -> str:
+        self._start_shell()
+        output: str = super().cmd(*args, **kwargs)
+        return output
+
+    def _start_shell(self) -> None:
+        if self.shell is not None:
+            return
+        self.master, self.slave = pty.openpty()
+        argv = ["bash", "--norc", "--noediting", "-is", f"mininet:{self.name}"]
+        self.shell = self._popen(
+            argv, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
+            preexec_fn=self.enter, env={**os.environ, "PS1": _PROMPT},
+        )  # fmt: skip
+        self.stdin = self.stdout = os.fdopen(self.master, "r")
+        self.pid = self.shell.pid
+        self.pollOut = select.poll()
+        self.pollOut.register(self.stdout)
+        self.outToNode[self.stdout.fileno()] = self.inToNode[self.stdin.fileno()] = self
+        self.decoder = getincrementaldecoder()
+        self.readbuf = ""
+        while self.read(1024)[-1] != _PROMPT:
+            self.pollOut.poll()
+        self.waiting = False
+        self.cmd("unset HISTFILE; stty -echo; set +m")
+
+    def enter(self) -> None:
+        """In a child about to exec: become a process of this node."""
+
+    def popen(self, *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = super().popen(*args, mncmd=[], preexec_fn=self.enter, **kwargs)
+        return process
+
+
+class NamespaceHost(LazyShell):
+    """A node, client or pod: a Mininet host in a pinned namespace, its processes confined."""
+
+    def __init__(self, name: str, place: Place, **params: Any) -> None:
+        self.place: Place = place
+        super().__init__(name, **params)
+
+    def prepare(self) -> None:
+        namespaces.ensure(self.place.netns)
+        confine.prepare_scratch(self.place.scratch, {"hostname": f"{self.place.hostname}\n"})
+
+    def enter(self) -> None:
+        confine.enter(self.place)
+
+    def configDefault(self, **_params: Any) -> None:
+        """Addresses are set in one batch for the whole cluster (`nodes`)."""
+
+
+class KnownIntf(TCIntf):  # type: ignore[misc]
+    """An interface whose addresses are known without asking; shaped with tc where its link says so."""
+
+    bwParamMax = 100_000
+    """Mbit/s. Mininet's own limit is 1000."""
+
+    def config(self, shape: LinkShape | None = None, address: IPAddress | None = None, **_params: Any) -> None:
+        if address is not None:
+            self.ip, self.prefixLen = str(address), address.max_prefixlen
+        if shape is not None and shape != LinkShape():
+            super().config(
+                bw=shape.bandwidth_mbps,
+                delay=None if shape.delay_ms is None else f"{shape.delay_ms}ms",
+                jitter=None if shape.jitter_ms is None else f"{shape.jitter_ms}ms",
+                loss=shape.loss_percent,
+                up=None,
+            )
+
+    def updateIP(self) -> str | None:
+        ip: str | None = self.ip
+        return ip
+
+    def updateMAC(self) -> str | None:
+        mac: str | None = self.mac
+        return mac
+
+
+class UnderlayLink(TCLink):  # type: ignore[misc]
+    """A cable: both ends of a veth pair created where they belong."""
+
+    def __init__(self, node1: Node, node2: Node, **params: Any) -> None:
+        super().__init__(node1, node2, cls1=KnownIntf, cls2=KnownIntf, **params)
+
+    @classmethod
+    def makeIntfPair(
+        cls, intfname1: str, intfname2: str, addr1: str | None = None, addr2: str | None = None,
+        node1: Any = None, node2: Any = None, deleteIntfs: bool = True,
+    ) -> tuple[str, str]:  # fmt: skip
+        with _namespace_of(node1) as fd1, _namespace_of(node2) as fd2:
+            if namespaces.interface_index(intfname1, fd1) is None:
+                message = netlink.new_veth(
+                    intfname1, intfname2, mac=addr1, peer_mac=addr2, netns_fd=fd1, peer_netns_fd=fd2,
+                    mtu=node1.params.get("mtu") or node2.params.get("mtu"),
+                )  # fmt: skip
+                with netlink.Socket() as root:
+                    root.run([message])
+                for name, fd in ((intfname1, fd1), (intfname2, fd2)):
+                    namespaces.raise_interface(name, fd)
+        return intfname1, intfname2
+
+
+@contextlib.contextmanager
+def _namespace_of(node: Node) -> Iterator[int | None]:
+    """The namespace of a host; None for a switch, whose ports are in the sandbox's root namespace."""
+    if not isinstance(node, NamespaceHost):
+        yield None
+        return
+    fd = namespaces.open_pinned(node.place.netns)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+class UnderlaySwitch(LazyShell, Switch):  # type: ignore[misc]
+    """A Linux bridge in the sandbox's root namespace.
+
+    Not an Open vSwitch bridge: in the userspace datapath, TCP inside VXLAN stalls on its way through one, since
+    a segment that is to be cut after its encapsulation cannot cross a packet socket.
+    """
+
+    def __init__(self, name: str, **params: Any) -> None:
+        # Not Switch's own: it would configure the loopback with a shell command per switch.
+        LazyShell.__init__(self, name, **params)
+        self.dpid, self.opts, self.listenPort, self.controlIntf = "", "", None, None
+
+    def start(self, _controllers: Sequence[Any]) -> None:
+        with netlink.Socket() as root:
+            if namespaces.interface_index(self.name, None) is None:
+                root.run([netlink.new_bridge(self.name)])
+            bridge = socket.if_nametoindex(self.name)
+            ports = [socket.if_nametoindex(name) for name in self.intfNames() if name != "lo"]
+            root.run(netlink.set_link(port, master=bridge) for port in ports)
+
+
+class UnderlayTopo(Topo):  # type: ignore[misc]
+    """The cluster's machines and cables as a Mininet topology."""
+
+    def build(self, cluster: Cluster) -> None:
+        for machine in machines(cluster):
+            self.addHost(
+                machine.name, place=machine_place(machine.name), inNamespace=True, mtu=cluster.network.mtu_bytes
+            )
+        for switch in cluster.underlay.switches:
+            self.addSwitch(switch, mtu=cluster.network.mtu_bytes)
+        uplinks = {machine.name: machine for machine in machines(cluster)}
+        for link in cluster.underlay.links:
+            self.addLink(link.a, link.b, **_link_parameters(link, uplinks))
+
+
+def _link_parameters(link: Link, uplinks: Mapping[str, ClusterNode | Client]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    for number, end in ((1, link.a), (2, link.b)):
+        machine = uplinks.get(end)
+        parameters[f"params{number}"] = {"shape": link.shape}
+        if machine is not None:
+            parameters[f"intfName{number}"] = UPLINK
+            parameters[f"addr{number}"] = machine.uplink_mac
+            parameters[f"params{number}"]["address"] = machine.addresses[0]
+    return parameters
+
+
+class UnderlayNetwork(Mininet):  # type: ignore[misc]
+    """All machines of a cluster. `Mininet` without what it does to the whole host (limits, clean-up)."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(
+            topo=UnderlayTopo(cluster), host=NamespaceHost, switch=UnderlaySwitch, link=UnderlayLink,
+            intf=KnownIntf, controller=None, build=True,
+        )  # fmt: skip
+
+    def add_pod(self, name: str, place: Place, address: IPAddress) -> None:
+        """Let the prompt know a pod (its namespace exists already)."""
+        host = self.addHost(name, place=place)
+        KnownIntf("eth0", node=host, address=address, moveIntfFn=lambda *_: None)
+
+
+class Prompt(CLI):  # type: ignore[misc]
+    """The mininet> prompt, for names as Kubernetes has them."""
+
+    identchars = CLI.identchars + "-./"
+
+
+def machines(cluster: Cluster) -> tuple[ClusterNode | Client, ...]:
+    """Everything with an uplink: nodes, then external clients."""
+    return (*cluster.nodes, *cluster.clients)
+
+
+def machine_place(name: str) -> Place:
+    """Where the processes of a node or client run."""
+    return Place(netns=name, scratch=name, hostname=name, granted=NODE)
+
+
+def pod_place(namespace: str, name: str, uid: str, hostname: str, granted: frozenset[str] = POD_DEFAULT) -> Place:
+    """Where the processes of a pod run. The uid keeps apart a pod and its successor of the same name."""
+    return Place(netns=f"{namespace}_{name}_{uid[:8]}", scratch=uid, hostname=hostname[:63], granted=granted)

@@ -1,0 +1,176 @@
+"""PID 1 of a sandbox: builds its file trees, keeps its services running, starts and reaps container processes.
+
+It stays small and does nothing that can block, because when it ends the testbed ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from topo import linux, namespaces, netlink, rootfs, services
+from topo.runtime import SOCKET, Processes, encode
+from topo.sandbox import LOCK
+
+_RESTART_PAUSES_S = (0.0, 0.1, 0.5, 1.0, 5.0)
+"""How long a service that died waits for its next start; from the back again after it ran for a while."""
+_STEADY_S = 10.0
+_AGENT_TIMEOUT_S = 1.0
+"""An agent that does not read for so long is let go; it is told everything when it connects again."""
+_POLL_S = 0.005
+"""How often to look whether what a service needs is there. Only while one waits."""
+
+
+@dataclass(slots=True)
+class _Running:
+    service: services.Service
+    pid: int | None = None
+    started_at: float = 0.0
+    deaths: int = 0
+    not_before: float = 0.0
+
+
+class Init:
+    """The loop. One per sandbox."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._services = [_Running(service) for service in services.all_services()]
+        self._environment = services.environment()
+        self._processes = Processes()
+        self._selector = selectors.DefaultSelector()
+        self._agents: dict[socket.socket, bytearray] = {}
+
+    def serve_forever(self) -> None:
+        wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(wakeup_read, selectors.EVENT_READ, None)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._run / SOCKET))
+        listener.listen()
+        self._selector.register(listener, selectors.EVENT_READ, listener)
+        while True:
+            for key, _ in self._selector.select(self._start_services()):
+                if key.data is None:
+                    os.read(wakeup_read, 4096)
+                elif key.data is listener:
+                    self._accept(listener)
+                else:
+                    self._read(key.data)
+            self._reap()
+
+    def _start_services(self) -> float | None:
+        """Start what can be started; the seconds until the next look, None = until something happens."""
+        now = time.monotonic()
+        waits: list[float] = []
+        for running in self._services:
+            if running.pid is not None:
+                continue
+            if now < running.not_before:
+                waits.append(running.not_before - now)
+            elif all(os.path.exists(path) for path in running.service.needs):
+                self._start(running, now)
+            else:
+                waits.append(_POLL_S)
+        return min(waits, default=None)
+
+    def _start(self, running: _Running, now: float) -> None:
+        service = running.service
+        pid = os.fork()
+        if pid == 0:
+            try:
+                log = self._run / "logs" / f"{service.name}.log"
+                fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                os.dup2(fd, 1)
+                os.dup2(fd, 2)
+                os.execvpe(service.argv[0], service.argv, {**self._environment, **service.environment})
+            finally:
+                os._exit(127)
+        running.pid, running.started_at = pid, now
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            event = self._processes.reaped(pid, status)
+            if event is not None:
+                self._tell(event)
+            for running in self._services:
+                if running.pid == pid:
+                    self._died(running, status)
+
+    def _died(self, running: _Running, status: int) -> None:
+        now = time.monotonic()
+        running.pid = None
+        running.deaths = 0 if now - running.started_at > _STEADY_S else running.deaths + 1
+        running.not_before = now + _RESTART_PAUSES_S[min(running.deaths, len(_RESTART_PAUSES_S) - 1)]
+        code = os.waitstatus_to_exitcode(status)
+        print(f"{running.service.name} ended ({code}); starting it again", file=sys.stderr, flush=True)
+
+    def _accept(self, listener: socket.socket) -> None:
+        agent, _ = listener.accept()
+        agent.settimeout(_AGENT_TIMEOUT_S)
+        self._agents[agent] = bytearray()
+        self._selector.register(agent, selectors.EVENT_READ, agent)
+        self._send(agent, encode(self._processes.state()))
+
+    def _read(self, agent: socket.socket) -> None:
+        data = agent.recv(1 << 16) if agent in self._agents else b""
+        if not data:
+            self._drop(agent)
+            return
+        buffer = self._agents[agent]
+        buffer += data
+        *lines, rest = bytes(buffer).split(b"\n")
+        self._agents[agent] = bytearray(rest)
+        for line in lines:
+            answer = self._processes.handle(json.loads(line))
+            if answer is not None:
+                self._tell(answer)
+
+    def _tell(self, event: dict[str, object]) -> None:
+        for agent in list(self._agents):
+            self._send(agent, encode(event))
+
+    def _send(self, agent: socket.socket, data: bytes) -> None:
+        try:
+            agent.sendall(data)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            self._drop(agent)
+
+    def _drop(self, agent: socket.socket) -> None:
+        if self._agents.pop(agent, None) is not None:
+            self._selector.unregister(agent)
+            agent.close()
+
+
+def main() -> None:
+    """Run as PID 1 with the run directory (the host's path) as the only argument."""
+    rootfs.build(sys.argv[1])
+    (Path(rootfs.RUN) / "logs").mkdir(exist_ok=True)
+    # Not before: a file that is open for writing keeps its mount from becoming read-only.
+    lock = os.open(f"{rootfs.RUN}/{LOCK}", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    linux.sethostname("mininetes")
+    # The switches' ends of all cables live in this namespace; addresses of their own would only make noise.
+    namespaces.set_sysctls([("ipv6/conf/default/addr_gen_mode", str(netlink.IN6_ADDR_GEN_MODE_NONE))])
+    namespaces.raise_interface("lo", None)
+    services.prepare_ovs_database()
+    Init(Path(rootfs.RUN)).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

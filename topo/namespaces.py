@@ -1,0 +1,143 @@
+"""Network namespaces that stay: made with one system call, pinned under /run/netns (ip-netns(8)), visited.
+
+Pins, not processes, keep them, so an agent that is killed finds every pod where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from topo import linux, netlink, rootfs
+
+LOOPBACK_INDEX = 1
+_OWN = "/proc/thread-self/ns/net"
+_SYSCTL = Path("/proc/sys/net")
+
+
+def pinned() -> set[str]:
+    """The names of all pinned namespaces."""
+    return set(os.listdir(rootfs.NETNS))
+
+
+def open_pinned(name: str) -> int:
+    return os.open(f"{rootfs.NETNS}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextmanager
+def visit(fd: int | None) -> Iterator[None]:
+    """Be in another namespace for a while; None: stay. Only this thread goes there."""
+    if fd is None:
+        yield
+        return
+    home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        linux.setns(fd, linux.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            linux.setns(home, linux.CLONE_NEWNET)
+    finally:
+        os.close(home)
+
+
+@contextmanager
+def visit_pinned(name: str) -> Iterator[int]:
+    """Be in a pinned namespace for a while; yields its descriptor."""
+    fd = open_pinned(name)
+    try:
+        with visit(fd):
+            yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def home() -> Iterator[int]:
+    """A descriptor of the namespace that the caller is in."""
+    fd = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def made(names: Iterable[str]) -> Iterator[Iterator[tuple[str, int]]]:
+    """Make and pin a namespace for each name, one at a time, its loopback up: yields (name, fd) while in it.
+
+    The caller's thread is back home when the context ends. A name that is pinned already is visited as it is.
+    """
+    home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+
+    def each() -> Iterator[tuple[str, int]]:
+        for name in names:
+            fd = _make(name)
+            try:
+                yield name, fd
+            finally:
+                os.close(fd)
+
+    try:
+        yield each()
+    finally:
+        linux.setns(home, linux.CLONE_NEWNET)
+        os.close(home)
+
+
+def _make(name: str) -> int:
+    path = f"{rootfs.NETNS}/{name}"
+    fd = os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o444)
+    if _is_namespace(fd):
+        linux.setns(fd, linux.CLONE_NEWNET)
+        return fd
+    os.close(fd)
+    linux.unshare(linux.CLONE_NEWNET)
+    linux.bind(_OWN, path)
+    with netlink.Socket() as own:
+        own.run([netlink.set_link(LOOPBACK_INDEX, up=True)])
+    return open_pinned(name)
+
+
+def _is_namespace(fd: int) -> bool:
+    """Whether this is a namespace, and not the empty file of an agent that was killed before it pinned one."""
+    return os.fstat(fd).st_dev == os.stat(_OWN).st_dev
+
+
+def ensure(name: str) -> None:
+    """Make and pin one namespace unless it is there."""
+    with made([name]) as each:
+        for _ in each:
+            pass
+
+
+def remove(name: str) -> None:
+    """Unpin a namespace; the kernel removes it with its last process. Idempotent."""
+    path = f"{rootfs.NETNS}/{name}"
+    if os.path.exists(path):
+        linux.unmount(path)
+        os.unlink(path)
+
+
+def interface_index(name: str, fd: int | None) -> int | None:
+    """An interface's index in a namespace (None: the caller's), or None where there is no such interface."""
+    with visit(fd):
+        try:
+            return socket.if_nametoindex(name)
+        except OSError:
+            return None
+
+
+def raise_interface(name: str, fd: int | None) -> None:
+    """Set an interface of a namespace (None: the caller's) up."""
+    with visit(fd), netlink.Socket() as own:
+        own.run([netlink.set_link(0, name=name, up=True)])
+
+
+def set_sysctls(settings: Iterable[tuple[str, str]]) -> None:
+    """Write below /proc/sys/net in the namespace that the caller is in: ("ipv4/ip_forward", "1")."""
+    for path, value in settings:
+        (_SYSCTL / path).write_text(value)

@@ -1,0 +1,159 @@
+"""A node's legs: its uplink into the underlay, its gateway into its own switch, its tunnel, and the routes between.
+
+Inside a node's namespace:
+
+    eth0   the uplink, with the node's addresses
+    gw0    one end of the trunk; the other is port OF_PORT_TRUNK of the node's switch. Carries the node's own
+           address in the pod network, and is the lower device of its macvlan pods
+
+Beside the switch, in the sandbox's root namespace: t<N> (the trunk) and v<N>, the VXLAN device. The latter is
+made in the node's namespace, so its UDP socket stays there and encapsulated packets leave by the node's uplink.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+
+from cluster.model import GATEWAY_MAC, POD_GATEWAYS, Cluster, IPNetwork, Node
+from topo import bridging, emulation, namespaces, netlink, ovs
+
+GATEWAY = "gw0"
+_EVERYTHING = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+
+_MACHINE_SYSCTLS = (
+    # Addresses are assigned and known to be unique: no waiting for duplicate detection, no router discovery.
+    *((f"ipv6/conf/{scope}/{key}", value) for scope in ("all", "default")
+      for key, value in (("accept_dad", "0"), ("accept_ra", "0"), ("dad_transmits", "0"))),
+)  # fmt: skip
+_NODE_SYSCTLS = (
+    *((f"ipv4/conf/{scope}/rp_filter", "0") for scope in ("all", "default")),
+    ("ipv4/ip_forward", "1"),
+    ("ipv6/conf/all/forwarding", "1"),
+)
+
+
+def build(cluster: Cluster) -> emulation.UnderlayNetwork:
+    """All machines, cables and switches of a cluster, with addresses, routes and tunnels. Idempotent."""
+    _prepare_machines(cluster)
+    network = emulation.UnderlayNetwork(cluster)
+    for switch in network.switches:
+        switch.start([])
+    _steer_loops(cluster, network)
+    _make_trunks_and_tunnels(cluster)
+    for machine in emulation.machines(cluster):
+        _address_uplink(cluster, machine.name)
+    for node in cluster.nodes:
+        _configure_gateway(cluster, node)
+    ovs.add_bridges(cluster)
+    return network
+
+
+def _prepare_machines(cluster: Cluster) -> None:
+    nodes = {node.name for node in cluster.nodes}
+    with namespaces.made(machine.name for machine in emulation.machines(cluster)) as each:
+        for name, _ in each:
+            namespaces.set_sysctls(_MACHINE_SYSCTLS + (_NODE_SYSCTLS if name in nodes else ()))
+
+
+def _steer_loops(cluster: Cluster, network: emulation.UnderlayNetwork) -> None:
+    macs = {machine.name: machine.uplink_mac for machine in emulation.machines(cluster)}
+    forwarding = bridging.forwarding(cluster.underlay, macs)
+    if not forwarding.fdb:
+        return
+    interfaces: dict[tuple[str, int], int] = {}
+    with netlink.Socket() as root:
+        for index, (link, built) in enumerate(zip(cluster.underlay.links, network.links, strict=True)):
+            for end, interface in ((link.a, built.intf1), (link.b, built.intf2)):
+                if end in cluster.underlay.switches:
+                    port = interfaces[end, index] = socket.if_nametoindex(interface.name)
+                    flood = index in forwarding.flooding
+                    root.run([netlink.set_bridge_port(port, learning=False, flood=flood)])
+        root.run(
+            netlink.add_bridge_fdb(interfaces[switch, index], mac) for (switch, mac), index in forwarding.fdb.items()
+        )
+
+
+def _make_trunks_and_tunnels(cluster: Cluster) -> None:
+    mtu = cluster.pod_mtu_bytes
+    with namespaces.home() as root_fd, netlink.Socket() as root:
+        for node in cluster.nodes:
+            if namespaces.interface_index(ovs.trunk_interface(node), None) is not None:
+                continue
+            node_fd = namespaces.open_pinned(node.name)
+            root.run(
+                [netlink.new_veth(
+                    ovs.trunk_interface(node), GATEWAY, peer_mac=node.gateway_mac, mtu=mtu, peer_netns_fd=node_fd
+                )]
+            )  # fmt: skip
+            namespaces.raise_interface(ovs.trunk_interface(node), None)
+            if cluster.network.mode == "overlay":
+                _make_tunnel(node, node_fd, root_fd, mtu)
+            os.close(node_fd)
+        if cluster.network.mode == "overlay":
+            for node in cluster.nodes:
+                root.run(_remote_nodes(cluster, node))
+
+
+def _make_tunnel(node: Node, node_fd: int, root_fd: int, mtu: int) -> None:
+    name = ovs.tunnel_interface(node)
+    with namespaces.visit(node_fd), netlink.Socket() as own:
+        own.run([netlink.new_vxlan(name, local=node.addresses[0], mac=node.tunnel_mac, mtu=mtu)])
+        index = socket.if_nametoindex(name)
+        own.run([netlink.set_link(index, netns_fd=root_fd)])
+    namespaces.raise_interface(name, None)
+
+
+def _remote_nodes(cluster: Cluster, node: Node) -> Iterator[netlink.Message]:
+    index = socket.if_nametoindex(ovs.tunnel_interface(node))
+    for peer in cluster.nodes:
+        if peer is not node:
+            yield netlink.add_vxlan_fdb(index, peer.tunnel_mac, peer.addresses[0])
+
+
+def _address_uplink(cluster: Cluster, name: str) -> None:
+    addresses = next(machine.addresses for machine in emulation.machines(cluster) if machine.name == name)
+    prefix_lengths = {subnet.version: subnet.prefixlen for subnet in cluster.underlay.subnets}
+    with namespaces.visit_pinned(name), netlink.Socket() as own:
+        index = socket.if_nametoindex(emulation.UPLINK)
+        own.run(netlink.add_address(index, address, prefix_lengths[address.version]) for address in addresses)
+
+
+def _configure_gateway(cluster: Cluster, node: Node) -> None:
+    with namespaces.visit_pinned(node.name), netlink.Socket() as own:
+        gateway = socket.if_nametoindex(GATEWAY)
+        own.run([netlink.no_link_local(gateway), netlink.set_link(gateway, up=True)])
+        own.run(netlink.add_address(gateway, address, address.max_prefixlen) for address in node.gateway_addresses)
+        own.run(router_neighbours(gateway, {cidr.version for cidr in node.pod_cidrs}))
+        own.run(_pod_routes(cluster, node, gateway))
+
+
+def router_neighbours(index: int, versions: Iterable[int]) -> Iterator[netlink.Message]:
+    """The router that a switch plays, as a permanent neighbour: nobody has to ask for it."""
+    for version in versions:
+        yield netlink.add_neighbour(index, POD_GATEWAYS[version], GATEWAY_MAC)
+
+
+def default_routes(index: int, versions: Iterable[int]) -> Iterator[netlink.Message]:
+    """Everything goes to the router that the switch plays."""
+    for version in versions:
+        yield netlink.add_route(index, _EVERYTHING[version], via=POD_GATEWAYS[version], onlink=True)
+
+
+def _pod_routes(cluster: Cluster, node: Node, gateway: int) -> Iterator[netlink.Message]:
+    """Overlay: all pods by the switch. Direct: a node's own pods by its switch, others' by their node."""
+    own_ranges: tuple[IPNetwork, ...] = node.pod_cidrs
+    if cluster.network.mode == "overlay":
+        own_ranges = cluster.pod_subnets
+    # Services, too, are the switch's to translate.
+    for to in (*own_ranges, *cluster.service_subnets):
+        source = next(address for address in node.gateway_addresses if address.version == to.version)
+        yield netlink.add_route(gateway, to, via=POD_GATEWAYS[to.version], onlink=True, source=source)
+    if cluster.network.mode == "direct":
+        uplink = socket.if_nametoindex(emulation.UPLINK)
+        for peer in cluster.nodes:
+            if peer is not node:
+                for to, via in zip(peer.pod_cidrs, peer.addresses, strict=True):
+                    yield netlink.add_route(uplink, to, via=via)

@@ -1,0 +1,102 @@
+"""The private Open vSwitch: bridges and ports, many in one transaction (ovs-vsctl(8))."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.model import OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Network, Node
+
+CONTROLLER = "tcp:127.0.0.1:6653"
+CONTROLLER_ADDRESS = ("127.0.0.1", 6653)
+_TIMEOUT_S = 60
+_ARGUMENTS_BYTES = 1 << 20
+"""Well below what execve(2) takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An interface of the sandbox's root namespace as a port of a bridge."""
+
+    bridge: str
+    interface: str
+    of_port: int
+
+
+def trunk_interface(node: Node) -> str:
+    return f"t{node.index}"
+
+
+def tunnel_interface(node: Node) -> str:
+    return f"v{node.index}"
+
+
+def pod_interface_name(node_index: int, number: int) -> str:
+    return f"p{node_index}-{number}"
+
+
+def datapath_type(network: Network) -> str:
+    """`system` is the kernel's; `dummy` the userspace one without a tap device per bridge."""
+    has_module = Path("/sys/module/openvswitch").exists()
+    use_kernel = network.datapath == "kernel" or (network.datapath == "auto" and has_module)
+    return "system" if use_kernel else "dummy"
+
+
+def add_bridges(cluster: Cluster) -> None:
+    """Every node's bridge with its trunk and tunnel, not yet connected to a controller. Idempotent."""
+    kind = datapath_type(cluster.network)
+    commands: list[list[str]] = []
+    for node in cluster.nodes:
+        commands.append(["--may-exist", "add-br", node.bridge])
+        commands.append(
+            ["set", "bridge", node.bridge, f"datapath_type={kind}", "fail_mode=secure",
+             f"other_config:datapath-id={node.dpid:016x}", "other_config:disable-in-band=true"]
+        )  # fmt: skip
+        commands += _add_port(Port(node.bridge, trunk_interface(node), OF_PORT_TRUNK))
+        if cluster.network.mode == "overlay":
+            commands += _add_port(Port(node.bridge, tunnel_interface(node), OF_PORT_TUNNEL))
+    _transact(commands)
+
+
+def connect_to_controller(nodes: Iterable[Node]) -> None:
+    """Make every bridge connect to the controller, soon again whenever it is lost."""
+    commands: list[list[str]] = []
+    for node in nodes:
+        commands.append(["set-controller", node.bridge, CONTROLLER])
+        commands.append(["set", "controller", node.bridge, "max_backoff=1000", "connection_mode=out-of-band"])
+    _transact(commands)
+
+
+def add_ports(ports: Sequence[Port]) -> None:
+    """Returns when the switch has them. Idempotent."""
+    _transact([command for port in ports for command in _add_port(port)])
+
+
+def delete_ports(ports: Sequence[Port]) -> None:
+    _transact([["--if-exists", "del-port", port.bridge, port.interface] for port in ports])
+
+
+def _add_port(port: Port) -> list[list[str]]:
+    return [
+        ["--may-exist", "add-port", port.bridge, port.interface],
+        ["set", "interface", port.interface, f"ofport_request={port.of_port}"],
+    ]
+
+
+def _transact(commands: Sequence[Sequence[str]]) -> None:
+    argv: list[str] = []
+    size = 0
+    for command in commands:
+        argv += ["--", *command]
+        size += sum(len(word) + 1 for word in command)
+        if size > _ARGUMENTS_BYTES:
+            _run(argv)
+            argv, size = [], 0
+    if argv:
+        _run(argv)
+
+
+def _run(argv: Sequence[str]) -> None:
+    subprocess.run(["ovs-vsctl", f"--timeout={_TIMEOUT_S}", *argv], check=True, stdin=subprocess.DEVNULL)

@@ -1,0 +1,110 @@
+"""Pods' namespaces and interfaces, in batches.
+
+A pod is a network namespace with `lo` and `eth0`: a /32 (/128) address, and a default route to the router that
+its node's switch plays. eth0 is one end of a veth pair whose other end is a port of the switch, or a macvlan on
+the node's trunk, where there are so many pods that a thread polling a port for each would do nothing else.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
+from topo import emulation, namespaces, netlink, ovs
+from topo.nodes import GATEWAY, default_routes, router_neighbours
+
+INTERFACE = "eth0"
+_WORKERS = 2
+"""Threads that make pods. Most of the time is spent in the kernel, half of it under one lock: more do not help."""
+
+
+def netns_name(pod: PodInterface) -> str:
+    return emulation.pod_place(pod.namespace, pod.name, pod.uid, pod.name).netns
+
+
+class PodNetwork:
+    """Makes and removes the pods of one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._workers = ThreadPoolExecutor(_WORKERS, "pods")
+
+    def attach(self, pods: Sequence[PodInterface]) -> None:
+        """Make these pods' namespaces and put them on their nodes' switches. Idempotent."""
+        parts = [pods[worker::_WORKERS] for worker in range(_WORKERS)]
+        list(self._workers.map(self._make, [part for part in parts if part]))
+        veths = [self._port(pod) for pod in pods if pod.of_port != OF_PORT_TRUNK]
+        if veths:
+            ovs.add_ports(veths)
+
+    def detach(self, pods: Sequence[PodInterface]) -> None:
+        """Take these pods off their switches and let go of their namespaces. Idempotent."""
+        veths = [self._port(pod) for pod in pods if pod.of_port != OF_PORT_TRUNK]
+        if veths:
+            ovs.delete_ports(veths)
+            with netlink.Socket() as root:
+                root.run(netlink.delete_link(port.interface) for port in veths)
+        for pod in pods:
+            namespaces.remove(netns_name(pod))
+
+    def _port(self, pod: PodInterface) -> ovs.Port:
+        node = self._cluster.node_by_name[pod.node]
+        return ovs.Port(node.bridge, ovs.pod_interface_name(node.index, pod.number), pod.of_port)
+
+    def _make(self, pods: Sequence[PodInterface]) -> None:
+        """In a worker thread: its namespace is its own to change."""
+        trunks = _Trunks(self._cluster.node_by_name[pod.node] for pod in pods if pod.of_port == OF_PORT_TRUNK)
+        by_name = {netns_name(pod): pod for pod in pods}
+        with trunks, netlink.Socket() as root, namespaces.made(by_name) as each:
+            for name, fd in each:
+                pod = by_name[name]
+                if namespaces.interface_index(INTERFACE, None) is None:
+                    self._create_interface(pod, fd, root, trunks)
+                with netlink.Socket() as own:
+                    own.run(self._configuration(pod))
+
+    def _create_interface(self, pod: PodInterface, fd: int, root: netlink.Socket, trunks: _Trunks) -> None:
+        mtu = self._cluster.pod_mtu_bytes
+        if pod.of_port == OF_PORT_TRUNK:
+            trunks.add_macvlan(pod, fd, mtu)
+            return
+        name = self._port(pod).interface
+        root.run([netlink.new_veth(name, INTERFACE, peer_mac=pod.mac, mtu=mtu, peer_netns_fd=fd)])
+        root.run([netlink.set_link(0, name=name, up=True)])
+
+    def _configuration(self, pod: PodInterface) -> Iterator[netlink.Message]:
+        index = socket.if_nametoindex(INTERFACE)
+        yield netlink.no_link_local(index)
+        yield netlink.set_link(index, up=True)
+        versions = [address.version for address in pod.addresses]
+        for address in pod.addresses:
+            yield netlink.add_address(index, address, address.max_prefixlen)
+        yield from router_neighbours(index, versions)
+        yield from default_routes(index, versions)
+
+
+class _Trunks:
+    """Netlink sockets in the namespaces of some nodes, to make macvlans on their trunks."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._sockets: dict[str, tuple[netlink.Socket, int]] = {}
+        for name in {node.name for node in nodes}:
+            with namespaces.visit_pinned(name):
+                self._sockets[name] = netlink.Socket(), socket.if_nametoindex(GATEWAY)
+
+    def __enter__(self) -> _Trunks:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for own, _ in self._sockets.values():
+            own.close()
+
+    def add_macvlan(self, pod: PodInterface, fd: int, mtu: int) -> None:
+        own, trunk = self._sockets[pod.node]
+        # Under a name of its own at first: the kernel looks for a clash in the node's namespace, which has an eth0.
+        temporary = f"m{pod.number}"
+        own.run([netlink.new_macvlan(temporary, trunk, mac=pod.mac, mtu=mtu, netns_fd=fd)])
+        with netlink.Socket() as pods_own:
+            pods_own.run([netlink.set_link(socket.if_nametoindex(temporary), name=INTERFACE)])

@@ -1,0 +1,137 @@
+"""The container runtime's interface: what init does for the agent, as messages on a Unix socket.
+
+JSON lines. The agent asks:
+
+    {"op": "start", "id": ID, "place": {...}, "argv": [...], "env": {...}, "log": PATH}
+    {"op": "signal", "id": ID, "signal": 15}
+    {"op": "forget", "id": ID}
+
+and init tells, first of all what it has (so that an agent that was killed takes up where it was):
+
+    {"event": "state", "processes": [{"id", "pid", "exit_code", "finished_at"}, ...]}
+    {"event": "started", "id": ID, "pid": N}
+    {"event": "exited", "id": ID, "exit_code": N, "finished_at": seconds}
+
+Exit codes as a shell gives them: 128 + the signal's number, 126 and 127 for a program that could not be started
+(the reason is in the log).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from topo import confine
+from topo.confine import Place
+
+SOCKET = "runtime.sock"
+_CANNOT_EXECUTE, _NOT_FOUND = 126, 127
+
+
+@dataclass(slots=True)
+class Process:
+    """A process that init started for the agent. `exit_code` is None while it runs; `finished_at` in epoch seconds."""
+
+    id: str
+    pid: int
+    exit_code: int | None = None
+    finished_at: float | None = None
+
+
+def start_request(id: str, place: Place, argv: Sequence[str], env: Mapping[str, str], log: str) -> dict[str, Any]:
+    """The message that starts a process."""
+    described = asdict(place) | {"granted": sorted(place.granted)}
+    return {"op": "start", "id": id, "place": described, "argv": list(argv), "env": dict(env), "log": log}
+
+
+def place_of(request: Mapping[str, Any]) -> Place:
+    fields = dict(request["place"])
+    return Place(**(fields | {"granted": frozenset(fields["granted"])}))
+
+
+class Processes:
+    """The processes of the agent's requests, children of the caller."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Process] = {}
+        self._by_pid: dict[int, Process] = {}
+
+    def state(self) -> dict[str, Any]:
+        return {"event": "state", "processes": [asdict(process) for process in self._by_id.values()]}
+
+    def handle(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Do what the agent asks; the answer, if there is one. Asking twice for the same is harmless."""
+        operation, id = request["op"], request["id"]
+        process = self._by_id.get(id)
+        if operation == "start" and process is None:
+            process = self._start(request)
+            return {"event": "started", "id": id, "pid": process.pid}
+        if operation == "signal" and process is not None and process.exit_code is None:
+            os.killpg(process.pid, request["signal"])
+        if operation == "forget" and process is not None and process.exit_code is not None:
+            del self._by_id[id]
+        return None
+
+    def reaped(self, pid: int, status: int) -> dict[str, Any] | None:
+        """What to tell the agent about a child that ended; None for one that it did not ask for."""
+        process = self._by_pid.pop(pid, None)
+        if process is None:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        process.exit_code = code if code >= 0 else 128 - code
+        process.finished_at = time.time()
+        return {
+            "event": "exited", "id": process.id, "exit_code": process.exit_code, "finished_at": process.finished_at
+        }  # fmt: skip
+
+    def _start(self, request: Mapping[str, Any]) -> Process:
+        pid = os.fork()
+        if pid == 0:
+            _become(request)
+        # Both sides do this, since either may be first: the group must be there before anyone signals it.
+        # It may even be past its exec, or have ended.
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            os.setpgid(pid, pid)
+        process = Process(request["id"], pid)
+        self._by_id[process.id] = self._by_pid[pid] = process
+        return process
+
+
+def _become(request: Mapping[str, Any]) -> NoReturn:
+    """In a child of init: turn into the requested program."""
+    code = _CANNOT_EXECUTE
+    try:
+        os.setpgid(0, 0)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        confine.enter(place_of(request))
+        os.execvpe(request["argv"][0], request["argv"], request["env"])
+    except FileNotFoundError as error:
+        code = _NOT_FOUND
+        print(f"cannot start {request['argv'][0]!r}: {error.strerror}", file=sys.stderr)
+    except OSError as error:
+        print(f"cannot start {request['argv'][0]!r}: {error}", file=sys.stderr)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def log_path(run: str | Path, uid: str, container: str, restarts: int) -> str:
+    """Where a container's output goes: one file per start, as the kubelet keeps them."""
+    return str(Path(run) / "pods" / uid / f"{container}-{restarts}.log")
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,243 @@
+"""One testbed = one set of Linux namespaces: make it, find it, enter it, end it (namespaces(7)).
+
+A testbed's *run directory* on the host holds its seed, store, sockets and logs, and `init.pid`: the process that
+is PID 1 inside. Everything lives in namespaces whose last reference is that process, so when it dies, however it
+dies, the kernel tears everything down. A lock held by that process, not the number in a file, says that the
+testbed is alive: the number might be somebody else's by now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from cluster.problems import MachineError, NoTestbedError
+from topo import linux
+from topo.waiting import Timeout, wait_until
+
+LOCK, PID_FILE, API_SOCKET, SEED = "lock", "init.pid", "api.sock", "seed.json"
+START_TIMEOUT_S = 10.0
+DOWN_TIMEOUT_S = 30.0
+
+
+def home() -> Path:
+    """The directory of all testbeds' run directories of this user."""
+    if os.geteuid() == 0:
+        return Path("/run/mininetes")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(runtime) / "mininetes" if runtime else Path(f"/tmp/mininetes-{os.geteuid()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Testbed:
+    """A testbed by name, running or not."""
+
+    __test__ = False
+
+    name: str
+
+    @property
+    def directory(self) -> Path:
+        return home() / self.name
+
+    @property
+    def api_socket(self) -> Path:
+        return self.directory / API_SOCKET
+
+    @property
+    def pid(self) -> int:
+        """PID 1 of the sandbox, as the host numbers it."""
+        return int((self.directory / PID_FILE).read_text())
+
+    @property
+    def alive(self) -> bool:
+        try:
+            with open(self.directory / LOCK) as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            pass
+        return False
+
+    def remove(self) -> None:
+        """Forget a testbed that is not running: its run directory and all that is in it."""
+        shutil.rmtree(self.directory)
+
+
+def testbeds() -> list[Testbed]:
+    """All testbeds of this user that have a run directory, by name."""
+    return [Testbed(path.name) for path in sorted(home().iterdir())] if home().exists() else []
+
+
+def find(name: str | None) -> Testbed:
+    """The running testbed of that name, or the only one. Raises NoTestbedError."""
+    running = [testbed for testbed in testbeds() if testbed.alive]
+    if name is not None:
+        running = [testbed for testbed in running if testbed.name == name]
+    if len(running) == 1:
+        return running[0]
+    if running:
+        names = ", ".join(testbed.name for testbed in running)
+        raise NoTestbedError(f"{len(running)} testbeds are running ({names}); say which one with --name")
+    raise NoTestbedError(f"no testbed{f' named {name!r}' if name else ''} is running; start one with: mininetes up")
+
+
+def create(name: str) -> Testbed:
+    """A fresh run directory for a testbed to be started. Raises NoTestbedError if that name runs already."""
+    testbed = Testbed(name)
+    if testbed.alive:
+        raise NoTestbedError(f"testbed {name!r} is running already; choose another --name, or: mininetes down {name}")
+    if testbed.directory.exists():
+        testbed.remove()
+    testbed.directory.mkdir(parents=True, mode=0o700)
+    return testbed
+
+
+def start(testbed: Testbed, log: Path) -> None:
+    """Start PID 1 of the sandbox, detached from the caller, its messages in `log`. Returns when it holds the lock.
+
+    Raises MachineError where the kernel does not let this user make namespaces.
+    """
+    report_read, report_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(report_read)
+        _detach(testbed, log, report_write)
+    os.close(report_write)
+    os.waitpid(child, 0)
+    with os.fdopen(report_read) as report:
+        message = report.read()
+    if message:
+        raise MachineError(message)
+    wait_until(lambda: testbed.alive or _ended(testbed), START_TIMEOUT_S, "the sandbox's first process")
+    if not testbed.alive:
+        raise MachineError(f"the sandbox could not be set up: {log.read_text().strip()}")
+
+
+def _ended(testbed: Testbed) -> bool:
+    try:
+        os.close(os.pidfd_open(testbed.pid))
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def _detach(testbed: Testbed, log: Path, report: int) -> NoReturn:
+    """In a child: leave the caller's session, make the namespaces, fork PID 1, exit."""
+    try:
+        os.setsid()
+        log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        _make_namespaces()
+        pid = os.fork()
+        if pid:
+            (testbed.directory / PID_FILE).write_text(str(pid))
+            os._exit(0)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
+            os.dup2(source, target)
+        os.execv(sys.executable, [sys.executable, "-m", "topo.init", str(testbed.directory)])
+    except OSError as error:
+        os.write(report, _remedy(error).encode())
+    finally:
+        os._exit(1)
+
+
+def _make_namespaces() -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    flags = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWPID | linux.CLONE_NEWNET
+    if uid == 0:
+        linux.unshare(flags)
+        return
+    linux.unshare(flags | linux.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+
+
+def _remedy(error: OSError) -> str:
+    hints = {
+        "/proc/sys/kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": (
+            "1",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        "/proc/sys/user/max_user_namespaces": ("0", "sudo sysctl user.max_user_namespaces=10000"),
+    }
+    for path, (bad, command) in hints.items():
+        if Path(path).exists() and Path(path).read_text().strip() == bad:
+            return f"this machine lets only root make namespaces ({path} is {bad}); run: {command}, or use sudo"
+    return f"cannot make the sandbox's namespaces: {error}; use sudo"
+
+
+def stop(testbed: Testbed) -> None:
+    """End a running testbed and wait until the kernel has taken everything down. Then forget it."""
+    if testbed.alive:
+        pid_fd = os.pidfd_open(testbed.pid)
+        # Alive still, so the number that was opened is its own and nobody else's.
+        if testbed.alive:
+            signal.pidfd_send_signal(pid_fd, signal.SIGKILL)
+            # PID 1 of a namespace is gone only when every process in there is (pid_namespaces(7)).
+            ended = select.poll()
+            ended.register(pid_fd, select.POLLIN)
+            if not ended.poll(DOWN_TIMEOUT_S * 1000):
+                raise Timeout(f"waited {DOWN_TIMEOUT_S:g} s for testbed {testbed.name} to end")
+        os.close(pid_fd)
+    testbed.remove()
+
+
+def join(testbed: Testbed) -> None:
+    """Make the calling process one of the sandbox's agents (its children will be in its PID namespace).
+
+    The caller must be single-threaded. Raises NoTestbedError when the testbed ends meanwhile.
+    """
+    kinds = {"user": linux.CLONE_NEWUSER, "mnt": linux.CLONE_NEWNS, "net": linux.CLONE_NEWNET}
+    kinds |= {"uts": linux.CLONE_NEWUTS, "ipc": linux.CLONE_NEWIPC, "pid": linux.CLONE_NEWPID}
+    if os.geteuid() == 0:
+        del kinds["user"]
+    try:
+        fds = {kind: os.open(f"/proc/{testbed.pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
+    except FileNotFoundError as error:
+        raise NoTestbedError(f"testbed {testbed.name!r} has just ended") from error
+    directory = os.getcwd()
+    for kind, flag in kinds.items():
+        linux.setns(fds[kind], flag)
+        os.close(fds[kind])
+    os.chdir(directory)
+
+
+def run_inside(testbed: Testbed, action: Callable[[], int]) -> int:
+    """Run `action` in a child inside the sandbox; its result, or 128 + signal, is the answer.
+
+    Signals of the terminal reach the child by themselves; SIGTERM is passed on.
+    """
+    join(testbed)
+    child = os.fork()
+    if child == 0:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        os._exit(_result(action))
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _result(action: Callable[[], int]) -> int:
+    try:
+        return action()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()

@@ -1,0 +1,72 @@
+"""The programs of a testbed besides its pods, as data: what starts them and what must be there before they start."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from topo import rootfs
+
+OVS_RUN = "/run/openvswitch"
+OVS_DATABASE = f"{OVS_RUN}/conf.db"
+OVS_SOCKET = f"{OVS_RUN}/db.sock"
+_SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A program that init keeps running. It is started once every path in `needs` exists."""
+
+    name: str
+    argv: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _python(name: str, module: str, *arguments: str, needs: tuple[str, ...] = ()) -> Service:
+    return Service(name, (sys.executable, "-m", module, *arguments), needs)
+
+
+def all_services() -> tuple[Service, ...]:
+    """In the order of start."""
+    return (
+        Service("ovsdb-server", ("ovsdb-server", OVS_DATABASE, f"--remote=punix:{OVS_SOCKET}", "--pidfile")),
+        _python("api", "cluster.server", "--seed", f"{rootfs.RUN}/seed.json"),
+        _python("agent", "topo.agent"),
+        # Without a tap device for every bridge: its local port is not used here, and /dev/net/tun need not be
+        # there (docs/decisions/002-userspace-datapath.md).
+        Service("ovs-vswitchd", ("ovs-vswitchd", f"unix:{OVS_SOCKET}", "--enable-dummy", "--pidfile"), (OVS_SOCKET,)),
+        _python("controller", "controller.app"),
+        _python("responder", "topo.responder"),
+    )
+
+
+def environment() -> dict[str, str]:
+    """What every service finds in its environment."""
+    return {
+        **os.environ,
+        "MININETES_RUN": rootfs.RUN,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+
+
+def prepare_ovs_database() -> None:
+    """An empty configuration database, with what the switch reads only when it starts."""
+    if Path(OVS_DATABASE).exists():
+        return
+    settings = {"userspace-tso-enable": "true", "n-handler-threads": "1", "n-revalidator-threads": "1"}
+    row = {"other_config": ["map", list(settings.items())]}
+    transaction = ["Open_vSwitch", {"op": "insert", "table": "Open_vSwitch", "row": row}]
+    tool = shutil.which("ovsdb-tool", path=environment()["PATH"]) or "ovsdb-tool"
+    subprocess.run([tool, "create", OVS_DATABASE, _SCHEMA], check=True)
+    subprocess.run(
+        [tool, "transact", OVS_DATABASE, json.dumps(transaction)], check=True, stdout=subprocess.DEVNULL
+    )
