@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from cluster import addressing, underlay
-from cluster.config_fields import API_VERSION, KIND_API_VERSION, MAX_MTU_BYTES, MIN_MTU_BYTES, SCHEMAS
+from cluster.config_fields import API_VERSION, KIND_API_VERSION, MAX_MTU_BYTES, MIN_MTU_BYTES, OWN_FIELDS, SCHEMAS
 from cluster.documents import Document
 from cluster.findings import Finding, Path, found, suggestion
 from cluster.jsonschema_findings import Validator
@@ -18,7 +18,7 @@ from cluster.model import Client, Cluster, IPFamily, Network, Node, Role
 from cluster.problems import Problem, SpecError
 from cluster.schema import without, without_nulls
 from cluster.syntax import DNS_LABEL_RULE, is_dns_label, label_findings
-from cluster.underlay_findings import graph_findings, shape_findings
+from cluster.underlay_findings import graph_findings, option_findings, shape_findings
 
 DEFAULT_NAME = "mininetes"
 DEFAULT_NODES: list[dict[str, Any]] = [{"role": "control-plane"}, {"role": "worker"}, {"role": "worker"}]
@@ -142,8 +142,18 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
     wrong: list[Finding] = []
     data = without_nulls(dict(document), wrong)
     wrong += _validator(api_version).findings(data)
+    if api_version == KIND_API_VERSION:
+        wrong = [_belongs_to_ours(finding) for finding in wrong]
     right = without(data, [finding.path for finding in wrong])
     return list(dict.fromkeys([*wrong, *_meaning_findings(right, wrong)]))
+
+
+def _belongs_to_ours(finding: Finding) -> Finding:
+    """A field that kind does not have and our document has: say so rather than guess at a typing error."""
+    name = finding.path[0]
+    if len(finding.path) == 1 and name in OWN_FIELDS:
+        return Finding(finding.path, f"unknown field '{name}' of kind; belongs to apiVersion {API_VERSION}")
+    return finding
 
 
 def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator[Finding]:
@@ -153,6 +163,7 @@ def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator
     nodes = [name for _, _, name in _named_nodes(data)]
     yield from _under(("networking",), addressing.findings(data.get("networking", {}), len(nodes)))
     fields = data.get("underlay", {})
+    yield from _under(("underlay",), option_findings(fields))
     yield from _under(("underlay",), shape_findings(fields))
     clients = [name for _, name in _named_clients(data)]
     sound = not any(finding.path[0] in ("underlay", "nodes", "externalClients") for finding in wrong)
@@ -173,8 +184,12 @@ def _name_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     for place, entry, name in _named_nodes(data):
         hosts.append((("nodes", place, "name") if "name" in entry else ("nodes", place), name))
     hosts += _named_clients(data)
+    nodes = [Node(name, _role(entry), index, (), ()) for index, (_, entry, name) in enumerate(_named_nodes(data), 1)]
+    bridges = {node.bridge for node in nodes if node.bridge != node.name}
     first: dict[str, Path] = {}
     for path, name in hosts:
+        if name in bridges:
+            yield Finding(path, found(name, "the switch of a node with a long name has that name; must be another"))
         if not is_dns_label(name):
             yield Finding(path, found(name, DNS_LABEL_RULE))
         if name in first:
@@ -187,7 +202,7 @@ def _node_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     if not nodes:
         yield Finding(("nodes",), "found 0 nodes; must have at least one with role control-plane")
     elif all(_role(entry) != "control-plane" for _, entry, _ in nodes):
-        yield Finding(("nodes",), f"found {len(nodes)} workers; must have at least one node with role control-plane")
+        yield Finding(("nodes",), "found only workers; must have at least one node with role control-plane")
     for place, entry in enumerate(data.get("nodes", ())):
         yield from _under(("nodes", place, "labels"), label_findings(entry.get("labels", {})))
         if "zone" in entry:

@@ -147,5 +147,8 @@ _OURS: dict[str, Schema] = {
     },
 }
 
+OWN_FIELDS = _OURS.keys() - _KIND.keys()
+"""Fields at the top of our document that kind's does not have."""
+
 SCHEMAS: Mapping[str, Schema] = {KIND_API_VERSION: _record(_KIND), API_VERSION: _record(_OURS)}
 """By apiVersion."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from itertools import chain
 from typing import Any, Literal
 
 from cluster.model import MAX_PODS_PER_NODE, Cluster, IPAddress, Node
@@ -60,7 +61,7 @@ class Allocator:
         last = self._last.get(node.name) or next(reversed(used), FIRST_NUMBER - 1)
         # A range smaller than a /24 ends before the broadcast address.
         end: int = min([LAST_NUMBER, *(cidr.num_addresses - 2 for cidr in node.pod_cidrs)])
-        for number in (*range(last + 1, end + 1), *range(FIRST_NUMBER, min(last, end) + 1)):
+        for number in chain(range(last + 1, end + 1), range(FIRST_NUMBER, min(last, end) + 1)):
             if number not in used:
                 used[number] = None
                 self._last[node.name] = number

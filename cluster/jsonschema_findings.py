@@ -69,7 +69,7 @@ _LIMITS = {
 def _unknown_fields(path: Path, value: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Finding]:
     for name in value:
         if name not in known:
-            hint = suggestion(name, known.keys() - value.keys()) or suggestion(name, known)
+            hint = suggestion(name, known)
             if not hint and len(known) <= _LISTED_AT_MOST:
                 hint = "; known here: " + ", ".join(known)
             yield Finding((*path, name), f"unknown field '{name}'{hint}")

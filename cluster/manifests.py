@@ -1,4 +1,4 @@
-"""One manifest, checked: nulls dropped, namespace filled in, schema and rules applied. Used for specs and for the API."""
+"""One manifest, checked: nulls dropped, namespace filled in, schema and rules applied. For specs and the API."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def check(document: Document) -> Checked:
     data = schema.without_nulls(document.data, wrong)
     wrong = schema.findings(data) + wrong
     right = schema.without(data, [finding.path for finding in wrong]) if wrong else data
-    _fill_namespace(right)
-    document = document.with_data(right)
-    findings = [*wrong, *rules.findings(right)]
-    return Checked(document, tuple(document.problem(finding) for finding in dict.fromkeys(findings)))
+    for version in (data, right):
+        _fill_namespace(version)
+    findings = dict.fromkeys([*wrong, *rules.findings(right)])
+    whole = document.with_data(data)  # its kind and name stand in the messages, even where they are wrong
+    return Checked(document.with_data(right), tuple(whole.problem(finding) for finding in findings))
 
 
 def _fill_namespace(data: dict[str, object]) -> None:
-    metadata = data.get("metadata")
-    if isinstance(metadata, dict) and "kind" in data and kinds.namespaced(str(data["kind"])):
+    metadata, kind = data.get("metadata"), data.get("kind")
+    if isinstance(metadata, dict) and kind in kinds.api_versions() and kinds.namespaced(str(kind)):
         metadata.setdefault("namespace", DEFAULT_NAMESPACE)

@@ -8,9 +8,8 @@ from typing import Any
 from cluster.model import MAX_PODS_PER_NODE, Cluster, Node
 from cluster.objects import Object
 
-CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 ZONE_LABEL = "topology.kubernetes.io/zone"
-HOSTNAME_LABEL = "kubernetes.io/hostname"
 INITIAL_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
@@ -43,7 +42,7 @@ def node_object(node: Node, cluster: Cluster) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": node.name, "labels": _labels(node)},
+        "metadata": {"name": node.name, "labels": dict(node.labels)},
         "spec": spec,
         "status": {
             "addresses": [*addresses, {"type": "Hostname", "address": node.name}],
@@ -53,18 +52,9 @@ def node_object(node: Node, cluster: Cluster) -> Object:
     }
 
 
-def _labels(node: Node) -> Object:
-    labels = {HOSTNAME_LABEL: node.name, "kubernetes.io/os": "linux"}
-    if node.role == "control-plane":
-        labels[CONTROL_PLANE_LABEL] = ""
-    if node.zone is not None:
-        labels[ZONE_LABEL] = node.zone
-    return {**labels, **node.labels}
-
-
 def _taints(node: Node, cluster: Cluster) -> Sequence[Object]:
     # As kind does it: with no worker to run them, pods go to the control-plane nodes.
     has_workers = any(other.role == "worker" for other in cluster.nodes)
     if node.role == "control-plane" and has_workers:
-        return [{"key": CONTROL_PLANE_LABEL, "effect": "NoSchedule"}]
+        return [{"key": CONTROL_PLANE_TAINT, "effect": "NoSchedule"}]
     return []

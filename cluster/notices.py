@@ -15,7 +15,8 @@ from cluster.templates import pod_spec_path, value_at
 
 EFFECTIVE_KINDS = frozenset(
     (
-        *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice", "Ingress", "IngressClass", "NetworkPolicy"),
+        *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice"),
+        *("NetworkPolicy", "Ingress", "IngressClass"),
         *("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "CronJob", "ReplicationController"),
     )
 )

@@ -28,8 +28,9 @@ def labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
     return obj["metadata"].get("labels") or {}
 
 
-def annotations(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    return obj["metadata"].get("annotations") or {}
+def annotation(obj: Mapping[str, Any], key: str) -> str | None:
+    value: str | None = (obj["metadata"].get("annotations") or {}).get(key)
+    return value
 
 
 def subject(obj: Mapping[str, Any]) -> str:
@@ -48,7 +49,7 @@ def pod_interface(pod: Mapping[str, Any], cluster: Cluster) -> PodInterface | No
     if node is None or not addresses or spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed"):
         return None
     number = int(addresses[0]) - int(node.pod_cidrs[0].network_address)
-    veth = annotations(pod).get(ATTACHMENT_ANNOTATION) == "veth"
+    veth = annotation(pod, ATTACHMENT_ANNOTATION) == "veth"
     return PodInterface(
         namespace=namespace(pod),
         name=name(pod),

@@ -28,7 +28,6 @@ def pod(owner: Object, pod_name: str, extra_labels: Mapping[str, str], spec: Map
         "kind": "Pod",
         "metadata": metadata,
         "spec": {**template["spec"], **(spec or {})},
-        "status": {"phase": "Pending"},
     }
 
 

@@ -34,15 +34,12 @@ def load(paths: Sequence[str], stdin: IO[bytes] | None = None) -> Spec:
     """Read and check everything. Raises SpecError with all problems of all files."""
     reading = documents.read(paths, stdin)
     clusters = [document for document in reading.documents if config.is_cluster(document.data)]
-    checked = [manifests.check(document) for document in reading.documents if document not in clusters]
-    problems = list(reading.problems)
-    for one in checked:
-        problems += one.problems
-    problems += _cluster_problems(clusters)
+    checked = [manifests.check(document) for document in reading.documents if not config.is_cluster(document.data)]
+    cluster_problems = _cluster_problems(clusters)
     cluster_document = clusters[0].data if clusters else config.DEFAULT_DOCUMENT
-    cluster_is_right = not clusters or not config.findings(clusters[0].data)
-    cluster = config.resolve(cluster_document) if cluster_is_right else None
+    cluster = None if cluster_problems else config.resolve(cluster_document)
     objects = tuple(one.document for one in checked)
+    problems = [*reading.problems, *cluster_problems, *(problem for one in checked for problem in one.problems)]
     problems += together.check(objects, cluster)
     if problems or cluster is None:
         raise SpecError(list(dict.fromkeys(problems)))

@@ -10,15 +10,21 @@ from typing import Any
 
 from cluster.findings import Finding, found, suggestion
 from cluster.quantities import FIELDS, PARSERS
+from cluster.syntax import DNS_LABEL_RULE, is_dns_label
 from cluster.underlay import DEFAULTS, END_NAMES, LISTED, OPTIONS, Ends, ends, graph, topology
 
 
 def graph_findings(spec: Mapping[str, Any], nodes: Sequence[str], clients: Sequence[str]) -> Iterator[Finding]:
     """What is wrong with the graph, paths relative to `underlay`. The fields themselves have passed the schema."""
-    yield from _option_findings(spec)
     switches, cables = graph(spec, nodes, clients)
-    for name in sorted(set(switches) & {*nodes, *clients}):
+    for name in switches:
+        if not is_dns_label(name):
+            yield Finding(("switches",), found(name, DNS_LABEL_RULE))
+    shared = sorted(set(switches) & {*nodes, *clients})
+    for name in shared:
         yield Finding(("switches",), f"found '{name}' as a switch and as a node or client; names must be unique")
+    if shared:
+        return
     known = {*switches, *nodes, *clients}
     faulty = list(_link_findings(spec, cables, known))
     yield from faulty
@@ -26,7 +32,8 @@ def graph_findings(spec: Mapping[str, Any], nodes: Sequence[str], clients: Seque
         yield from _reach_findings(cables, known, (*nodes, *clients))
 
 
-def _option_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
+def option_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """Options that the chosen topology does not have, or cannot do without."""
     name = topology(spec)
     for option in ("switches", *DEFAULTS):
         if option in spec and option not in OPTIONS[name]:

@@ -13,7 +13,7 @@ from controller.pipeline import Bits
 
 @dataclass(frozen=True, slots=True)
 class MatchField:
-    """`field` (an OXM name) equals `value` under `mask` (None = all bits). `declared_as`: the name tables know it by."""
+    """`field` (an OXM name) equals `value` under `mask` (None = all bits). Tables know it as `declared_as`."""
 
     field: str
     value: int
@@ -37,8 +37,16 @@ class MatchField:
             return _ETH_TYPE_WORDS[self.value]
         if field.style == "ct_state":
             return f"{field.text}={ct_state_text(self.value, self.mask or 0)}"
-        mask = "" if self.mask is None else f"/{value_text(field.style, self.mask)}"
+        mask = "" if self.mask is None else f"/{self._mask_text()}"
         return f"{field.text}={value_text(field.style, self.value)}{mask}"
+
+
+    def _mask_text(self) -> str:
+        """As a prefix length where it is one of an address."""
+        field, mask = FIELD[self.field], self.mask or 0
+        inverse = mask ^ field.full_mask
+        is_prefix = field.style in ("ipv4", "ipv6") and inverse & (inverse + 1) == 0
+        return str(mask.bit_count()) if is_prefix else value_text(field.style, mask)
 
 
 Match = tuple[MatchField, ...]

@@ -24,7 +24,7 @@ from mininet.node import Node, Switch
 from mininet.topo import Topo
 from mininet.util import getincrementaldecoder
 
-from cluster.model import Client, Cluster, IPAddress, Link, LinkShape
+from cluster.model import Client, Cluster, Link, LinkShape
 from cluster.model import Node as ClusterNode
 from topo import confine, namespaces, netlink
 from topo.capabilities import NODE, POD_DEFAULT
@@ -39,6 +39,8 @@ Mininet.inited = True
 
 class LazyShell(Node):  # type: ignore[misc]
     """A Mininet node whose shell starts with its first command."""
+
+    shell: Any
 
     def startShell(self, mnopts: str | None = None) -> None:
         self.pid = os.getpid()
@@ -110,9 +112,9 @@ class KnownIntf(TCIntf):  # type: ignore[misc]
     bwParamMax = 100_000
     """Mbit/s. Mininet's own limit is 1000."""
 
-    def config(self, shape: LinkShape | None = None, address: IPAddress | None = None, **_params: Any) -> None:
+    def config(self, shape: LinkShape | None = None, address: str | None = None, **_params: Any) -> None:
         if address is not None:
-            self.ip, self.prefixLen = str(address), address.max_prefixlen
+            self.ip = address
         if shape is not None and shape != LinkShape():
             super().config(
                 bw=shape.bandwidth_mbps,
@@ -177,7 +179,7 @@ class UnderlaySwitch(LazyShell, Switch):  # type: ignore[misc]
 
     def __init__(self, name: str, **params: Any) -> None:
         # Not Switch's own: it would configure the loopback with a shell command per switch.
-        LazyShell.__init__(self, name, **params)
+        Node.__init__(self, name, **params)
         self.dpid, self.opts, self.listenPort, self.controlIntf = "", "", None, None
 
     def start(self, _controllers: Sequence[Any]) -> None:
@@ -192,7 +194,7 @@ class UnderlaySwitch(LazyShell, Switch):  # type: ignore[misc]
 class UnderlayTopo(Topo):  # type: ignore[misc]
     """The cluster's machines and cables as a Mininet topology."""
 
-    def build(self, cluster: Cluster) -> None:
+    def build(self, cluster: Cluster, configure: bool) -> None:
         for machine in machines(cluster):
             self.addHost(
                 machine.name, place=machine_place(machine.name), inNamespace=True, mtu=cluster.network.mtu_bytes
@@ -201,31 +203,31 @@ class UnderlayTopo(Topo):  # type: ignore[misc]
             self.addSwitch(switch, mtu=cluster.network.mtu_bytes)
         uplinks = {machine.name: machine for machine in machines(cluster)}
         for link in cluster.underlay.links:
-            self.addLink(link.a, link.b, **_link_parameters(link, uplinks))
+            self.addLink(link.a, link.b, **_link_parameters(link, uplinks, configure))
 
 
-def _link_parameters(link: Link, uplinks: Mapping[str, ClusterNode | Client]) -> dict[str, Any]:
+def _link_parameters(link: Link, uplinks: Mapping[str, ClusterNode | Client], configure: bool) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for number, end in ((1, link.a), (2, link.b)):
         machine = uplinks.get(end)
-        parameters[f"params{number}"] = {"shape": link.shape}
+        parameters[f"params{number}"] = {"shape": link.shape if configure else None}
         if machine is not None:
             parameters[f"intfName{number}"] = UPLINK
             parameters[f"addr{number}"] = machine.uplink_mac
-            parameters[f"params{number}"]["address"] = machine.addresses[0]
+            parameters[f"params{number}"]["address"] = str(machine.addresses[0])
     return parameters
 
 
 class UnderlayNetwork(Mininet):  # type: ignore[misc]
-    """All machines of a cluster. `Mininet` without what it does to the whole host (limits, clean-up)."""
+    """All machines of a cluster. With `configure` False, of one that runs already and is only looked at."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, configure: bool = True) -> None:
         super().__init__(
-            topo=UnderlayTopo(cluster), host=NamespaceHost, switch=UnderlaySwitch, link=UnderlayLink,
+            topo=UnderlayTopo(cluster, configure), host=NamespaceHost, switch=UnderlaySwitch, link=UnderlayLink,
             intf=KnownIntf, controller=None, build=True,
         )  # fmt: skip
 
-    def add_pod(self, name: str, place: Place, address: IPAddress) -> None:
+    def add_pod(self, name: str, place: Place, address: str) -> None:
         """Let the prompt know a pod (its namespace exists already)."""
         host = self.addHost(name, place=place)
         KnownIntf("eth0", node=host, address=address, moveIntfFn=lambda *_: None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.model import OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Network, Node
+from cluster.model import OF_PORT_FIRST_POD, OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Network, Node
 
 CONTROLLER = "tcp:127.0.0.1:6653"
 CONTROLLER_ADDRESS = ("127.0.0.1", 6653)
@@ -35,6 +36,10 @@ def tunnel_interface(node: Node) -> str:
 
 def pod_interface_name(node_index: int, number: int) -> str:
     return f"p{node_index}-{number}"
+
+
+_POD_INTERFACE = re.compile(r"^p(\d+)-(\d+)$", re.MULTILINE)
+"""The inverse of pod_interface_name."""
 
 
 def datapath_type(network: Network) -> str:
@@ -78,6 +83,16 @@ def delete_ports(ports: Sequence[Port]) -> None:
     _transact([["--if-exists", "del-port", port.bridge, port.interface] for port in ports])
 
 
+def pod_ports(nodes: Iterable[Node]) -> list[Port]:
+    """The ports that pods have at these nodes' bridges."""
+    bridges = {str(node.index): node.bridge for node in nodes}
+    return [
+        Port(bridges[index], f"p{index}-{number}", OF_PORT_FIRST_POD + int(number))
+        for index, number in _POD_INTERFACE.findall(_output("--bare", "--columns=name", "list", "interface"))
+        if index in bridges
+    ]
+
+
 def _add_port(port: Port) -> list[list[str]]:
     return [
         ["--may-exist", "add-port", port.bridge, port.interface],
@@ -100,3 +115,8 @@ def _transact(commands: Sequence[Sequence[str]]) -> None:
 
 def _run(argv: Sequence[str]) -> None:
     subprocess.run(["ovs-vsctl", f"--timeout={_TIMEOUT_S}", *argv], check=True, stdin=subprocess.DEVNULL)
+
+
+def _output(*argv: str) -> str:
+    command = ["ovs-vsctl", f"--timeout={_TIMEOUT_S}", *argv]
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout

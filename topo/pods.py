@@ -49,6 +49,14 @@ class PodNetwork:
         for pod in pods:
             namespaces.remove(netns_name(pod))
 
+    def sweep(self, pods: Sequence[PodInterface]) -> None:
+        """Remove what is left of pods that are not among these (an agent was killed while they ended)."""
+        wanted = {netns_name(pod) for pod in pods}
+        for name in namespaces.pinned() - wanted - {machine.name for machine in emulation.machines(self._cluster)}:
+            namespaces.remove(name)
+        kept = {self._port(pod).interface for pod in pods if pod.of_port != OF_PORT_TRUNK}
+        ovs.delete_ports([port for port in ovs.pod_ports(self._cluster.nodes) if port.interface not in kept])
+
     def _port(self, pod: PodInterface) -> ovs.Port:
         node = self._cluster.node_by_name[pod.node]
         return ovs.Port(node.bridge, ovs.pod_interface_name(node.index, pod.number), pod.of_port)

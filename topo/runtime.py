@@ -2,7 +2,7 @@
 
 JSON lines. The agent asks:
 
-    {"op": "start", "id": ID, "place": {...}, "argv": [...], "env": {...}, "log": PATH}
+    {"op": "start", "id": ID, "place": {...}, "argv": [...], "env": {...}, "log": PATH, "cwd": PATH}
     {"op": "signal", "id": ID, "signal": 15}
     {"op": "forget", "id": ID}
 
@@ -46,10 +46,14 @@ class Process:
     finished_at: float | None = None
 
 
-def start_request(id: str, place: Place, argv: Sequence[str], env: Mapping[str, str], log: str) -> dict[str, Any]:
+def start_request(
+    id: str, place: Place, argv: Sequence[str], env: Mapping[str, str], log: str, cwd: str = "/"
+) -> dict[str, Any]:
     """The message that starts a process."""
     described = asdict(place) | {"granted": sorted(place.granted)}
-    return {"op": "start", "id": id, "place": described, "argv": list(argv), "env": dict(env), "log": log}
+    return {
+        "op": "start", "id": id, "place": described, "argv": list(argv), "env": dict(env), "log": log, "cwd": cwd
+    }  # fmt: skip
 
 
 def place_of(request: Mapping[str, Any]) -> Place:
@@ -117,6 +121,7 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         confine.enter(place_of(request))
+        os.chdir(request["cwd"])
         os.execvpe(request["argv"][0], request["argv"], request["env"])
     except FileNotFoundError as error:
         code = _NOT_FOUND

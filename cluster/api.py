@@ -1,0 +1,207 @@
+"""The requests of the internal API (docs/architecture.md), as a Starlette application."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from cluster.loops import ControlPlane
+from cluster.problems import SpecError
+from cluster.settled import Missing, missing_components, missing_pods
+from cluster.store import CompactedError, dumps
+from cluster.wakeup import Wakeup
+
+PREFIX = "/mininetes/v1"
+DEFAULT_SYNC_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a component said last: it realises everything up to this revision."""
+
+    revision: int
+    detail: Mapping[str, Any]
+
+
+class Api:
+    """The request handlers and what they share. All run in one event loop, so a write is never interleaved."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._store = plane.store
+        self._wakeup = Wakeup()
+        self._observed: dict[str, Observation] = {}
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End all streams and waits."""
+        self._stopping = True
+        self._wakeup.notify()
+
+    async def apply(self, request: Request) -> Response:
+        body = await _body(request, "objects")
+        try:
+            revision = self._plane.apply(body["objects"])
+        except SpecError as error:
+            return _json({"problems": [asdict(problem) for problem in error.problems]}, 422)
+        self._wakeup.notify()
+        return _json({"revision": revision})
+
+    async def status(self, request: Request) -> Response:
+        body = await _body(request, "statuses")
+        revision = self._plane.merge_statuses(body["statuses"])
+        self._wakeup.notify()
+        return _json({"revision": revision})
+
+    async def observed(self, request: Request) -> Response:
+        body = await _body(request, "component", "revision")
+        self._observed[body["component"]] = Observation(body["revision"], body.get("detail") or {})
+        self._wakeup.notify()
+        return _json({"revision": self._store.revision})
+
+    async def objects(self, request: Request) -> Response:
+        kinds = _kinds(request) or self._store.kinds()
+        return _json({"revision": self._store.revision, "objects": list(self._store.list(kinds))})
+
+    async def delete(self, request: Request) -> Response:
+        query = request.query_params
+        if not query.get("kind") or not query.get("name"):
+            raise HTTPException(400, "kind and name must be given")
+        key = (query["kind"], query.get("namespace", ""), query["name"])
+        revision = self._plane.delete(key)
+        if revision is None:
+            raise HTTPException(404, f"there is no {key[0]} {'/'.join(filter(None, key[1:]))}")
+        self._wakeup.notify()
+        return _json({"revision": revision})
+
+    async def watch(self, request: Request) -> Response:
+        kinds = frozenset(_kinds(request))
+        revision = _number(request, "revision", 0)
+        if not kinds:
+            raise HTTPException(400, "kinds must name at least one kind")
+        if revision:
+            try:
+                self._store.changes_since(int(revision))
+            except CompactedError as error:
+                raise HTTPException(410, str(error)) from error
+        return StreamingResponse(self._stream(kinds, int(revision)), media_type="application/x-ndjson")
+
+    async def sync(self, request: Request) -> Response:
+        timeout_s = _number(request, "timeout_s", DEFAULT_SYNC_TIMEOUT_S)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        target: int | None = None
+        while True:
+            event = self._wakeup.next()
+            target, missing = self._progress(target)
+            left_s = deadline - asyncio.get_running_loop().time()
+            if not missing or left_s <= 0 or self._stopping:
+                return self._sync_answer(missing)
+            await _wait(event, left_s)
+
+    def _progress(self, target: int | None) -> tuple[int | None, Sequence[Missing]]:
+        """One look at a running sync: the revision that it waits for, and what is missing.
+
+        The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
+        settled, and not moved by later writes as long as they stay so.
+        """
+        pods = missing_pods(self._store.list(["Pod"]))
+        observed = {component: said.revision for component, said in self._observed.items()}
+        if pods or target is None:
+            target = self._store.desired_revision
+        return (None if pods else target), [*missing_components(observed, target), *pods]
+
+    def _sync_answer(self, missing: Sequence[Missing]) -> Response:
+        observed = {component: asdict(said) for component, said in self._observed.items()}
+        body: dict[str, Any] = {"revision": self._store.revision, "observed": observed}
+        return _json({**body, "missing": [asdict(one) for one in missing]}, 504) if missing else _json(body)
+
+    async def _stream(self, kinds: frozenset[str], revision: int) -> AsyncIterator[bytes]:
+        """The lines of a watch; ends when the server stops, or when the watcher has fallen behind the history."""
+        if revision == 0:
+            # Both are read in one step of the event loop, so they belong together.
+            revision, objects = self._store.revision, self._store.list(sorted(kinds))
+            yield "".join(_event("ADDED", dumps(obj)) for obj in objects).encode() + _bookmark(revision)
+        else:
+            yield _bookmark(revision)
+        desired_revision = self._store.desired_revision
+        while not self._stopping:
+            event = self._wakeup.next()
+            try:
+                changes = self._store.changes_since(revision)
+            except CompactedError:
+                return
+            lines = "".join(_event(change.type, change.text) for change in changes if change.key[0] in kinds)
+            revision = self._store.revision
+            # A change of desired state that concerns none of the kinds counts as observed by the bookmark alone.
+            if lines or self._store.desired_revision > desired_revision:
+                desired_revision = self._store.desired_revision
+                yield lines.encode() + _bookmark(revision)
+                continue  # more may have come while this was being sent
+            await event.wait()
+
+
+def application(api: Api) -> Starlette:
+    return Starlette(
+        routes=[
+            Route(f"{PREFIX}/watch", api.watch, methods=["GET"]),
+            Route(f"{PREFIX}/apply", api.apply, methods=["POST"]),
+            Route(f"{PREFIX}/status", api.status, methods=["POST"]),
+            Route(f"{PREFIX}/observed", api.observed, methods=["POST"]),
+            Route(f"{PREFIX}/sync", api.sync, methods=["GET"]),
+            Route(f"{PREFIX}/objects", api.objects, methods=["GET"]),
+            Route(f"{PREFIX}/objects", api.delete, methods=["DELETE"]),
+        ]
+    )
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    """Until the event or the timeout, whichever is first; the caller looks again in both cases."""
+    task = asyncio.ensure_future(event.wait())
+    await asyncio.wait([task], timeout=timeout_s)
+    task.cancel()
+
+
+def _event(change_type: str, text: str) -> str:
+    return f'{{"type":"{change_type}","object":{text}}}\n'
+
+
+def _bookmark(revision: int) -> bytes:
+    return f'{{"type":"BOOKMARK","revision":{revision}}}\n'.encode()
+
+
+async def _body(request: Request, *fields: str) -> Mapping[str, Any]:
+    """The JSON object in a request. Raises HTTPException 400 when it is none, or lacks one of the fields."""
+    try:
+        body = json.loads(await request.body())
+    except ValueError as error:
+        raise HTTPException(400, f"the body is not JSON: {error}") from error
+    missing = [field for field in fields if not isinstance(body, dict) or field not in body]
+    if missing:
+        raise HTTPException(400, f"the body lacks {', '.join(missing)}")
+    content: Mapping[str, Any] = body
+    return content
+
+
+def _json(body: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(dumps(body), status, media_type="application/json")
+
+
+def _kinds(request: Request) -> Sequence[str]:
+    return [kind for kind in request.query_params.get("kinds", "").split(",") if kind]
+
+
+def _number(request: Request, parameter: str, default: float) -> float:
+    text = request.query_params.get(parameter, str(default))
+    try:
+        return float(text)
+    except ValueError as error:
+        raise HTTPException(400, f"{parameter}: found {text!r}; must be a number") from error

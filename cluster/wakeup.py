@@ -1,0 +1,19 @@
+"""Waking everybody who waits for the next change, inside the server's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Wakeup:
+    """`notify` ends every wait that began before it. Take `next()` before looking, so that no change slips through."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        return self._event
+
+    def notify(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()

@@ -1,0 +1,80 @@
+"""`python -m controller.app`: the Ryu application. Watches the API, programs every switch, tells what is realised.
+
+A dead controller costs no connection: no packet is ever sent to it. Restarted, it reads what the switches hold and
+sends only what differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+from cluster.client import Client
+from controller import framework
+from controller.desired import WATCHED_KINDS
+from controller.realiser import Realiser
+
+LOG = logging.getLogger("controller.app")
+
+COMPONENT = "controller"
+OFP_TCP_PORT = 6653
+"""IANA's port for OpenFlow."""
+
+Report = tuple[int, Mapping[str, Any]]
+
+
+def _post_reports(client: Client, reports: Queue[Report]) -> None:
+    """Tell the API, in a thread of its own: a slow server must not hold up a switch. Only the newest counts."""
+    while True:
+        revision, detail = reports.get()
+        while not reports.empty():
+            revision, detail = reports.get()
+        client.observed(COMPONENT, revision, detail)
+        LOG.info(
+            "revision %d realised; sent %d flow-mods, received %d packet-ins, %d refused",
+            *(revision, detail["flow_mods_sent"], detail["packet_ins"], len(detail["refused"])),
+        )
+
+
+def _watch(client: Client, application: framework.Application) -> None:
+    for batch in client.watch(WATCHED_KINDS):
+        application.post(batch)
+
+
+def _ending(function: Any, *arguments: object) -> None:
+    """A thread whose end is the process's: whoever supervises it starts it again."""
+    try:
+        function(*arguments)
+    finally:
+        LOG.exception("%s ended", function.__name__)
+        logging.shutdown()
+        os._exit(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="controller.app", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on for switches")
+    parser.add_argument("--port", type=int, default=OFP_TCP_PORT, help="TCP port to listen on for switches")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    client = Client(Path(os.environ["MININETES_RUN"]) / "api.sock")
+    reports: Queue[Report] = Queue()
+    application = framework.start(
+        Realiser(lambda revision, detail: reports.put((revision, detail))), arguments.host, arguments.port
+    )
+    LOG.info("%s listens on %s:%d", framework.NAME, arguments.host, arguments.port)
+    poster = Thread(target=_ending, args=(_post_reports, client, reports), name="reports", daemon=True)
+    watcher = Thread(target=_ending, args=(_watch, client, application), name="watch", daemon=True)
+    poster.start()
+    watcher.start()
+    watcher.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""NetworkState -> one FlowTable per node. Each object is compiled by itself and its rules are kept, so that a change
+costs what the changed objects cost. A flow that several nodes hold is one object, encoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from cluster.model import Node
+from controller.classifier import classifier
+from controller.conntrack import conntrack
+from controller.direct import direct
+from controller.flow import Flow, FlowTable, Group, PipelineError, Rules, overlaps
+from controller.forwarding import forwarding
+from controller.hairpin import hairpin
+from controller.output import output
+from controller.overlay import overlay
+from controller.services import services
+from controller.spoof_guard import spoof_guard
+from controller.state import NetworkState, ObjectKey
+
+
+def compile(state: NetworkState) -> Mapping[str, FlowTable]:
+    """What every node's switch must hold. Raises PipelineError also for flows that overlap (a bug in a feature)."""
+    compiler = Compiler(state)
+    tables = compiler.tables
+    for node, table in tables.items():
+        for one, other in overlaps(table):
+            raise PipelineError(f"on {node} these overlap: {one} ({one.owner}) and {other} ({other.owner})")
+    return tables
+
+
+def _all_keys(state: NetworkState) -> list[ObjectKey]:
+    keys = [("Cluster", state.cluster.name)]
+    keys += [("Node", node.name) for node in state.cluster.nodes]
+    keys += [("Pod", key) for key in state.pods]
+    return keys + [("Service", key) for key in state.services]
+
+
+def _rules(state: NetworkState, key: ObjectKey) -> list[Rules]:
+    """Every feature's rules for one object; none when the object is gone."""
+    kind, name = key
+    cluster = state.cluster
+    match kind:
+        case "Cluster":
+            return [conntrack(cluster), services(cluster), forwarding(cluster), output(cluster)]
+        case "Node":
+            return _node_rules(state, cluster.node_by_name[name])
+        case "Pod" if name in state.pods:
+            pod = state.pods[name]
+            return [spoof_guard(pod), forwarding(pod), hairpin(cluster, pod)]
+        case "Service" if name in state.services:
+            return [services(state.services[name], state.endpoint_slices.get(name, {}).values())]
+        case _:
+            return []
+
+
+def _node_rules(state: NetworkState, node: Node) -> list[Rules]:
+    cluster = state.cluster
+    return [
+        classifier(cluster, node),
+        spoof_guard(node),
+        hairpin(cluster, node),
+        forwarding(node),
+        overlay(cluster, node),
+        direct(cluster, node),
+        output(node),
+    ]
+
+
+class Compiler:
+    """Keeps the rules of every object of one cluster. A changed Cluster is another Compiler."""
+
+    def __init__(self, state: NetworkState) -> None:
+        self.tables: dict[str, FlowTable] = {node.name: FlowTable() for node in state.cluster.nodes}
+        self._rules: dict[ObjectKey, list[Rules]] = {}
+        self.update(state, _all_keys(state))
+
+    def update(self, state: NetworkState, changed: Iterable[ObjectKey]) -> frozenset[str]:
+        """Compile these objects again; the nodes whose table changed.
+
+        All old rules go before any new ones come: an address may have moved from one object to another.
+        """
+        changed = list(changed)
+        made = {key: _rules(state, key) for key in changed}
+        touched: set[str] = set()
+        for key in changed:
+            for node, flows, groups in self._parts(self._rules.pop(key, ())):
+                self.tables[node].remove(flows, groups)
+                touched.add(node)
+        for key, rules in made.items():
+            for node, flows, groups in self._parts(rules):
+                self.tables[node].add(flows, groups)
+                touched.add(node)
+            if rules:
+                self._rules[key] = rules
+        return frozenset(touched)
+
+    def _parts(self, several: Iterable[Rules]) -> Iterator[tuple[str, tuple[Flow, ...], tuple[Group, ...]]]:
+        """What these rules put on which node."""
+        for rules in several:
+            if rules.everywhere or rules.groups:
+                yield from ((node, rules.everywhere, rules.groups) for node in self.tables)
+            yield from ((node, flows, ()) for node, flows in rules.on.items())

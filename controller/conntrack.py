@@ -1,0 +1,35 @@
+"""Which connection a packet belongs to, and its translation as it was decided at the connection's first packet.
+
+Connections that use no Service are looked up but never written into the table: they cost one lookup, no entry.
+"""
+
+from __future__ import annotations
+
+from cluster.model import Cluster
+from controller.actions import Conntrack, Goto, Nat
+from controller.flow import Flow, Rules
+from controller.match import bits, ct_state, eth_type
+from controller.pipeline import (
+    CONNTRACK_STATE,
+    CONNTRACK_ZONE,
+    CONNTRACK_ZONE_TABLE,
+    L3_FORWARDING,
+    PRIORITY_NORMAL,
+    SERVICE_MARK,
+    Feature,
+)
+
+
+def conntrack(cluster: Cluster) -> Rules:
+    """Two flows per IP family, on every node (ct() needs the family in the match)."""
+    owner = f"Cluster {cluster.name}"
+    flows: list[Flow] = []
+    for subnet in cluster.pod_subnets:
+        family = eth_type(subnet.version)
+        look_up = (Conntrack(CONNTRACK_ZONE, CONNTRACK_STATE, nat=Nat()),)
+        flows.append(Flow(CONNTRACK_ZONE_TABLE, PRIORITY_NORMAL, (family,), look_up, Feature.CONNTRACK, owner))
+        translated = (family, ct_state("-new+trk"), bits(SERVICE_MARK, 1))
+        flows.append(
+            Flow(CONNTRACK_STATE, PRIORITY_NORMAL, translated, (Goto(L3_FORWARDING),), Feature.CONNTRACK, owner)
+        )
+    return Rules(everywhere=tuple(flows))

@@ -1,0 +1,70 @@
+"""What is watched -> what every switch must hold. Keeps the objects, so that a changed Cluster can be compiled anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from cluster.client import Batch
+from cluster.config import resolve
+from cluster.model import Cluster
+from cluster.nodes import cluster_document
+from cluster.objects import Object
+from controller.compiler import Compiler
+from controller.flow import FlowTable
+from controller.state import Change, NetworkState, ObjectKey, apply, object_key
+
+WATCHED_KINDS = ("Cluster", "Pod", "Service", "EndpointSlice")
+
+
+class Desired:
+    """`revision` is the last one taken in; `tables` by node, empty until there is a Cluster."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.cluster: Cluster | None = None
+        self._objects: dict[ObjectKey, Object] = {}
+        self._state: NetworkState | None = None
+        self._compiler: Compiler | None = None
+
+    @property
+    def tables(self) -> Mapping[str, FlowTable]:
+        return self._compiler.tables if self._compiler else {}
+
+    def take(self, batch: Batch) -> None:
+        """Take in one batch. What it does not change is not compiled again, even when it repeats everything."""
+        changes = list(_changes(batch))
+        if batch.reset:
+            named = {(change.kind, change.key) for change in changes}
+            changes += [Change(kind, key, None) for kind, key in self._objects.keys() - named]
+        cluster_changed = any([self._keep(change) for change in changes])
+        self.revision = batch.revision
+        if cluster_changed or self._state is None or self._compiler is None:
+            self._start_over()
+            return
+        self._state, changed = apply(self._state, changes)
+        self._compiler.update(self._state, changed)
+
+    def _keep(self, change: Change) -> bool:
+        """Whether it changes the Cluster."""
+        identity = (change.kind, change.key)
+        before = self._objects.get(identity)
+        if change.obj is None:
+            self._objects.pop(identity, None)
+        else:
+            self._objects[identity] = change.obj
+        return change.kind == "Cluster" and before != change.obj
+
+    def _start_over(self) -> None:
+        clusters = [obj for (kind, _), obj in self._objects.items() if kind == "Cluster"]
+        if not clusters:
+            return
+        self.cluster = resolve(cluster_document(clusters[0]))
+        everything = (Change(kind, key, obj) for (kind, key), obj in self._objects.items())
+        self._state, _ = apply(NetworkState(self.cluster), everything)
+        self._compiler = Compiler(self._state)
+
+
+def _changes(batch: Batch) -> Iterable[Change]:
+    for event in batch.events:
+        obj = event.object
+        yield Change(obj["kind"], object_key(obj), None if event.type == "DELETED" else obj)

@@ -1,0 +1,170 @@
+"""API objects -> what the pipeline needs to know of them. Built batch by batch; what did not change is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import Any
+
+from cluster.model import Cluster, IPAddress, PodInterface
+from cluster.objects import Object, labels, name, namespace, pod_interface
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+"""On every EndpointSlice: the Service that it belongs to."""
+
+ObjectKey = tuple[str, str]
+"""(kind, "namespace/name"): what is compiled, and kept, together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """`name` is "" where a Service has one unnamed port; `service_port` is what clients connect to."""
+
+    name: str
+    protocol: str
+    service_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    key: str
+    cluster_ips: tuple[IPAddress, ...]
+    ports: tuple[ServicePort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlicePort:
+    """A port that all endpoints of a slice serve: `target_port` is the number in the pod."""
+
+    name: str
+    protocol: str
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """`addresses` are those of the ready endpoints."""
+
+    key: str
+    service: str
+    ip_version: int
+    ports: tuple[SlicePort, ...]
+    addresses: tuple[IPAddress, ...]
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """Everything that decides about flows. Services by "namespace/name"; `endpoint_slices` by their Service's."""
+
+    cluster: Cluster
+    pods: Mapping[str, PodInterface] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
+    endpoint_slices: Mapping[str, Mapping[str, EndpointSlice]] = field(default_factory=dict)
+
+    @property
+    def ip_versions(self) -> tuple[int, ...]:
+        return tuple(subnet.version for subnet in self.cluster.pod_subnets)
+
+
+def object_key(obj: Mapping[str, Any]) -> str:
+    return f"{namespace(obj)}/{name(obj)}"
+
+
+def service(obj: Mapping[str, Any]) -> Service | None:
+    """A Service as the pipeline sees it; None for those without an address (headless, ExternalName, not allocated)."""
+    spec = obj.get("spec", {})
+    cluster_ips = spec.get("clusterIPs") or [spec.get("clusterIP")]
+    if spec.get("type") == "ExternalName" or not cluster_ips[0] or cluster_ips[0] == "None":
+        return None
+    ports = (
+        ServicePort(port.get("name") or "", port.get("protocol", "TCP"), int(port["port"]))
+        for port in spec.get("ports", ())
+    )
+    return Service(object_key(obj), tuple(map(ip_address, cluster_ips)), tuple(ports))
+
+
+def endpoint_slice(obj: Mapping[str, Any]) -> EndpointSlice | None:
+    """An EndpointSlice as the pipeline sees it; None when it is no Service's or carries names instead of addresses."""
+    service_name = labels(obj).get(SERVICE_NAME_LABEL)
+    if service_name is None or obj.get("addressType") == "FQDN":
+        return None
+    ports = (
+        SlicePort(port.get("name") or "", port.get("protocol", "TCP"), int(port["port"]))
+        for port in obj.get("ports") or ()
+        if port.get("port") is not None
+    )
+    # discovery.k8s.io/v1: "a nil value [of ready] should be interpreted as true"; "consumers should use only the
+    # first element" of addresses.
+    addresses = (
+        ip_address(endpoint["addresses"][0])
+        for endpoint in obj.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+    )
+    return EndpointSlice(
+        key=object_key(obj),
+        service=f"{namespace(obj)}/{service_name}",
+        ip_version=6 if obj.get("addressType") == "IPv6" else 4,
+        ports=tuple(ports),
+        addresses=tuple(sorted(set(addresses), key=int)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object was set (`obj`) or is gone (None)."""
+
+    kind: str
+    key: str
+    obj: Object | None
+
+
+def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState, frozenset[ObjectKey]]:
+    """The state after these changes of Pods, Services and EndpointSlices, and what has to be compiled again."""
+    pods, services, slices = dict(state.pods), dict(state.services), dict(state.endpoint_slices)
+    changed: set[ObjectKey] = set()
+    for change in changes:
+        match change.kind:
+            case "Pod":
+                pod = pod_interface(change.obj, state.cluster) if change.obj else None
+                changed |= {("Pod", key) for key in _put(pods, change.key, pod)}
+            case "Service":
+                made = service(change.obj) if change.obj else None
+                changed |= {("Service", key) for key in _put(services, change.key, made)}
+            case "EndpointSlice":
+                found = endpoint_slice(change.obj) if change.obj else None
+                changed |= {("Service", key) for key in _put_slice(slices, change.key, found)}
+    return replace(state, pods=pods, services=services, endpoint_slices=slices), frozenset(changed)
+
+
+def _put(where: dict[str, Any], key: str, value: object | None) -> tuple[str, ...]:
+    """Set or remove; the keys that are different now."""
+    if where.get(key) == value:
+        return ()
+    if value is None:
+        del where[key]
+    else:
+        where[key] = value
+    return (key,)
+
+
+def _put_slice(
+    slices: dict[str, Mapping[str, EndpointSlice]], key: str, made: EndpointSlice | None
+) -> tuple[str, ...]:
+    """Set or remove a slice; the Services that have other slices now (two when its label was changed)."""
+    before = {owner for owner, own in slices.items() if key in own} if made is None else set()
+    if made is not None:
+        before = {owner for owner in _owners_of(slices, key, made.service)}
+    changed = []
+    for owner in before | ({made.service} if made else set()):
+        own = dict(slices.get(owner, {}))
+        if _put(own, key, made if made and made.service == owner else None):
+            slices[owner] = own
+            changed.append(owner)
+    return tuple(changed)
+
+
+def _owners_of(slices: Mapping[str, Mapping[str, EndpointSlice]], key: str, likely: str) -> list[str]:
+    if key in slices.get(likely, {}):
+        return [likely]
+    return [owner for owner, own in slices.items() if key in own]

@@ -1,0 +1,60 @@
+"""A real API server process on a socket of its own, for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import samples
+
+from cluster.client import Client
+from cluster.objects import Object
+
+TIMEOUT_S = 20
+
+
+class ServerProcess:
+    """`python -m cluster.server` in `run`, seeded with a small cluster."""
+
+    def __init__(self, run: Path, objects: Iterable[Object] = (), fd: int | None = None) -> None:
+        self._seed = run / "seed.json"
+        self._seed.write_text(json.dumps({"cluster": samples.cluster_document(), "objects": list(objects)}))
+        self._run = run
+        self._options = [] if fd is None else ["--fd", str(fd)]
+        self._pass_fds = () if fd is None else (fd,)
+        self.socket = run / "api.sock"
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cluster.server", "--seed", str(self._seed), *self._options],
+            env={**os.environ, "MININETES_RUN": str(self._run)},
+            pass_fds=self._pass_fds,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(TIMEOUT_S)
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def client(self) -> Client:
+        return Client(self.socket, patience_s=TIMEOUT_S)
+
+
+@contextmanager
+def serving(run: Path, objects: Iterable[Object] = ()) -> Iterator[ServerProcess]:
+    server = ServerProcess(run, objects)
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -1,0 +1,283 @@
+"""The node agent, one for all nodes: what the API says should run -> namespaces, containers; what runs -> status.
+
+Level-based: it keeps a `ManagedPod` for every pod that is bound to a node, and after every message asks each one
+that something happened to what it wants next. One thread does all that; others only put messages on its queue.
+A restart of it finds namespaces pinned, processes with init, sockets with the responder, and takes them up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from cluster.client import Batch, Client
+from cluster.config import resolve
+from cluster.model import Cluster
+from topo import confine, nodes, ovs
+from topo.containers import Signal, Start
+from topo.managed_pod import ManagedPod, container_of_run
+from topo.pods import PodNetwork
+from topo.probe_runner import ProbeRunner
+from topo.runtime_client import Responder, Runtime
+from topo.sandbox import API_SOCKET, SEED
+from topo.servers import ServedContainer
+from topo.waiting import wait_until
+
+_LOG = logging.getLogger("agent")
+_CHECK_INTERVAL_S = 1.0
+"""How often to see that the responder is still there."""
+_CONTROLLER_TIMEOUT_S = 60.0
+
+Message = Callable[[], None]
+"""What other threads put on the queue: what to do in the agent's own thread."""
+
+
+class Agent:
+    """The loop."""
+
+    def __init__(self, run: Path, cluster: Cluster, clock: Callable[[], float] = time.time) -> None:
+        self._run = run
+        self._cluster = cluster
+        self._clock = clock
+        self._queue: SimpleQueue[Message] = SimpleQueue()
+        self._network = PodNetwork(cluster)
+        self._api = Client(run / API_SOCKET)
+        self._pods: dict[str, ManagedPod] = {}
+        self._changed: dict[str, ManagedPod] = {}
+        """Pods that something happened to since the last round."""
+        self._revision = 0
+        self._observed = -1
+        self._adopted: dict[str, dict[str, Any]] = {}
+        """Processes that were there before this agent, by id."""
+        self._runtime = Runtime(run, lambda event: self._queue.put(lambda: self._on_runtime(event)))
+        self._responder = Responder(run)
+        self._probes = ProbeRunner(
+            on_result=lambda uid, container, kind, healthy: self._queue.put(
+                lambda: self._on_probe(uid, container, kind, healthy)
+            ),
+            runtime=self._runtime,
+            run=run,
+        )
+
+    def serve_forever(self) -> None:
+        # The first message is init's: which processes there are already. Before it, nothing may be started.
+        self._queue.get()()
+        Thread(target=self._watch, name="watch", daemon=True).start()
+        while True:
+            self._receive()
+            self._round()
+
+    def _watch(self) -> None:
+        for batch in Client(self._run / API_SOCKET).watch(["Pod"]):
+            self._queue.put(lambda batch=batch: self._on_batch(batch))  # type: ignore[misc]
+
+    def _receive(self) -> None:
+        """Wait for something to happen, then take everything that has."""
+        now = self._clock()
+        looks = [look for pod in self._pods.values() if (look := pod.life.next_look()) is not None]
+        timeout = min([_CHECK_INTERVAL_S, *(max(0.0, look - now) for look in looks)])
+        try:
+            self._queue.get(timeout=timeout)()
+            while True:
+                self._queue.get_nowait()()
+        except Empty:
+            pass
+        now = self._clock()
+        self._changed.update(
+            {pod.uid: pod for pod in self._pods.values() if (look := pod.life.next_look()) is not None and look <= now}
+        )
+
+    def _on_batch(self, batch: Batch) -> None:
+        present = set()
+        for event in batch.events:
+            uid = event.object["metadata"]["uid"]
+            present.add(uid)
+            if event.type == "DELETED":
+                self._stop(uid)
+            elif uid in self._pods:
+                self._pods[uid].pod = event.object
+            else:
+                self._admit(event.object)
+        if batch.reset:
+            for uid in self._pods.keys() - present:
+                self._stop(uid)
+            self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
+        self._revision = batch.revision
+
+    def _admit(self, pod: Mapping[str, Any]) -> None:
+        managed = ManagedPod.of(pod, self._cluster)
+        if managed is None:
+            return
+        self._pods[managed.uid] = self._changed[managed.uid] = managed
+        for id, process in list(self._adopted.items()):
+            if container_of_run(id)[0] == managed.uid:
+                managed.adopt(self._adopted.pop(id))
+
+    def _stop(self, uid: str) -> None:
+        managed = self._pods.get(uid)
+        if managed is not None:
+            managed.life.stop(self._clock())
+            self._probes.remove(uid)
+            self._changed[uid] = managed
+
+    def _on_runtime(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "state":
+            self._adopted = {process["id"]: process for process in event["processes"]}
+            return
+        if self._probes.on_runtime(event):
+            return
+        uid, container, run = container_of_run(event["id"])
+        managed = self._pods.get(uid)
+        if managed is None or managed.life.containers[container].run != run:
+            self._runtime.forget(event["id"])
+            return
+        if event["event"] == "started":
+            self._began(managed, container)
+        else:
+            managed.life.ended(container, event["exit_code"], event["finished_at"])
+            self._probes.remove(uid, container)
+        self._changed[uid] = managed
+
+    def _on_probe(self, uid: str, container: str, kind: str, healthy: bool) -> None:
+        managed = self._pods.get(uid)
+        if managed is None or managed.life.stopping:
+            return
+        self._changed[uid] = managed
+        state = managed.life.containers[container]
+        if state.phase != "running":
+            return
+        if kind == "readinessProbe":
+            state.ready = healthy and state.started
+        elif kind == "startupProbe" and healthy:
+            state.started = True
+            state.ready = "readinessProbe" not in state.spec
+        elif not healthy:
+            _LOG.info("%s: container %s failed its %s; restarting it", managed.key, container, kind)
+            self._kill(managed, container)
+
+    def _kill(self, managed: ManagedPod, container: str) -> None:
+        if managed.is_served(container):
+            self._responder.change([], [managed.served_id(container)])
+            managed.life.ended(container, 137, self._clock(), "killed: its liveness probe failed")
+            self._probes.remove(managed.uid, container)
+        else:
+            self._runtime.signal(managed.run_id(container, managed.life.containers[container].run), 15)
+
+    def _round(self) -> None:
+        """Do what the pods that something happened to want, until they want nothing more; then report."""
+        reported: dict[str, ManagedPod] = {}
+        self._attach([pod for pod in self._changed.values() if not pod.attached and not pod.life.stopping])
+        while self._changed:
+            reported.update(self._changed)
+            batch, self._changed = list(self._changed.values()), {}
+            self._act(batch)
+        self._responder.check()
+        self._finish([pod for pod in reported.values() if pod.life.stopped])
+        self._report([pod for pod in reported.values() if pod.uid in self._pods])
+
+    def _attach(self, pods: list[ManagedPod]) -> None:
+        self._network.attach([pod.interface for pod in pods if pod.interface is not None])
+        for pod in pods:
+            pod.attached = True
+
+    def _act(self, pods: Iterable[ManagedPod]) -> None:
+        serve: dict[str, tuple[ManagedPod, str, ServedContainer]] = {}
+        remove: list[str] = []
+        now = self._clock()
+        for pod in pods:
+            for action in pod.life.advance(now):
+                served = pod.is_served(action.container)
+                if isinstance(action, Start):
+                    pod.life.starting(action.container, now)
+                    if served:
+                        description = pod.served_container(action.container)
+                        serve[description.id] = pod, action.container, description
+                    else:
+                        self._start_process(pod, action)
+                elif served:
+                    remove.append(pod.served_id(action.container))
+                    pod.life.ended(action.container, 0, now)
+                    self._changed[pod.uid] = pod
+                else:
+                    self._signal(pod, action)
+        if serve or remove:
+            self._serve(serve, remove)
+
+    def _serve(self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str]) -> None:
+        errors = self._responder.change([description for _, _, description in serve.values()], remove)
+        now = self._clock()
+        for id, (pod, container, _) in serve.items():
+            if id in errors:
+                _LOG.error("%s: container %s: %s", pod.key, container, errors[id])
+                pod.life.ended(container, 1, now, errors[id])
+            else:
+                self._began(pod, container)
+            self._changed[pod.uid] = pod
+
+    def _start_process(self, pod: ManagedPod, action: Start) -> None:
+        confine.prepare_scratch(pod.uid, pod.etc())
+        id = pod.run_id(action.container, action.run)
+        if id in pod.known_runs:
+            return
+        pod.known_runs.add(id)
+        request = pod.start_request(action.container, action.run, self._run)
+        Path(request["log"]).parent.mkdir(parents=True, exist_ok=True)
+        self._runtime.send(request)
+
+    def _began(self, pod: ManagedPod, container: str) -> None:
+        pod.life.began(container, self._clock())
+        self._probes.add(pod, container)
+
+    def _signal(self, pod: ManagedPod, action: Signal) -> None:
+        self._runtime.signal(pod.run_id(action.container, action.run), action.number)
+
+    def _finish(self, pods: list[ManagedPod]) -> None:
+        """Let go of pods that were deleted and have ended."""
+        self._network.detach([pod.interface for pod in pods if pod.interface is not None])
+        for pod in pods:
+            for id in pod.known_runs:
+                self._runtime.forget(id)
+            confine.remove_scratch(pod.uid)
+            del self._pods[pod.uid]
+
+    def _report(self, pods: Iterable[ManagedPod]) -> None:
+        now = self._clock()
+        statuses = [status for pod in pods if (status := pod.changed_status(now)) is not None]
+        if statuses:
+            self._api.post_statuses(statuses)
+        if self._observed != self._revision:
+            self._observed = self._revision
+            self._api.observed("agent", self._revision, {"pods": len(self._pods)})
+
+
+def _connect_to_controller(cluster: Cluster) -> None:
+    """Point the switches at the controller once it listens: a switch whose first try fails waits a second."""
+
+    def listening() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(ovs.CONTROLLER_ADDRESS) == 0
+
+    wait_until(listening, _CONTROLLER_TIMEOUT_S, "the controller to listen")
+    ovs.connect_to_controller(cluster.nodes)
+
+
+def main() -> None:
+    """Run as one of init's services; the run directory is in MININETES_RUN."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    run = Path(os.environ["MININETES_RUN"])
+    cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
+    nodes.build(cluster)
+    Thread(target=_connect_to_controller, args=(cluster,), name="controller", daemon=True).start()
+    Agent(run, cluster).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

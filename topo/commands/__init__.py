@@ -1,0 +1,7 @@
+"""Commands about a testbed as a whole and the machines in it.
+
+    lifecycle   up, down, list, clean
+    inspect     status, sync
+    enter       exec, cli
+    matrix      who reaches whom
+"""

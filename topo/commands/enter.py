@@ -1,0 +1,130 @@
+"""mininetes exec, cli: get into a running testbed. Both enter its namespaces themselves; no daemon in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from cluster import objects
+from cluster.client import Client
+from cluster.commands import name_option
+from cluster.config import resolve
+from cluster.model import Cluster
+from cluster.objects import Object
+from cluster.problems import NoTestbedError
+from topo import capabilities, confine, container_env, emulation, pod_files, sandbox
+from topo.confine import Place
+from topo.managed_pod import place_of_pod
+from topo.sandbox import SEED, Testbed
+
+SANDBOX = "sandbox"
+"""The target that is the sandbox itself: its switches' namespace, its daemons, nothing confined."""
+_NOT_FOUND = 127
+
+
+def cluster_of(testbed: Testbed) -> Cluster:
+    return resolve(json.loads((testbed.directory / SEED).read_text())["cluster"])
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@name_option
+@click.option("-c", "--container", metavar="C", help="Which container's environment; the first if left out.")
+@click.argument("target")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_(name: str | None, container: str | None, target: str, command: tuple[str, ...]) -> int:
+    """Run a command in a pod, node or client: TARGET is [NS/]POD, node/NAME, client/NAME, or `sandbox`.
+
+    The exit status is the command's.
+    """
+    testbed = sandbox.find(name)
+    if target == SANDBOX:
+        return sandbox.run_inside(testbed, lambda: _execute(command, dict(os.environ)))
+    place, environment, etc = _locate(testbed, target, container)
+
+    def run() -> int:
+        confine.prepare_scratch(place.scratch, etc)
+        confine.enter(place)
+        return _execute(command, {**confine.environment(place), **environment})
+
+    return sandbox.run_inside(testbed, run)
+
+
+def _execute(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    words = command[1:] if command[0] == "--" else command
+    try:
+        os.execvpe(words[0], words, environment)
+    except FileNotFoundError:
+        click.echo(f"{words[0]}: command not found", err=True)
+    return _NOT_FOUND
+
+
+def _locate(testbed: Testbed, target: str, container: str | None) -> tuple[Place, dict[str, str], dict[str, str]]:
+    """Where a target's processes run, with which environment and files. Raises NoTestbedError."""
+    cluster = cluster_of(testbed)
+    kind, _, machine = target.partition("/")
+    machines = {"node": [node.name for node in cluster.nodes], "client": [each.name for each in cluster.clients]}
+    if kind in machines and machine:
+        names = machines[kind]
+        if machine not in names:
+            raise NoTestbedError(f"there is no {kind} {machine!r} (have: {', '.join(names) or 'none'})")
+        return emulation.machine_place(machine), {}, {"hostname": f"{machine}\n"}
+    pod = find_pod(testbed, target)
+    spec = _container(pod, container)
+    place = place_of_pod(pod, capabilities.of_container(spec))
+    return place, container_env.environment(spec, pod), pod_files.etc(pod, cluster)
+
+
+def find_pod(testbed: Testbed, target: str) -> Object:
+    """The pod that "[NS/]POD" names. Raises NoTestbedError."""
+    namespace, _, name = target.rpartition("/")
+    _, pods = Client(testbed.api_socket).objects(["Pod"])
+    for pod in pods:
+        if objects.name(pod) == name and objects.namespace(pod) == (namespace or "default"):
+            return pod
+    others = [f"{objects.namespace(pod)}/{name}" for pod in pods if objects.name(pod) == name]
+    hint = f"; there is {', '.join(others)}" if others else ""
+    raise NoTestbedError(f"there is no pod {name!r} in namespace {namespace or 'default'!r}{hint}")
+
+
+def _container(pod: Object, name: str | None) -> dict[str, Any]:
+    containers: list[dict[str, Any]] = pod["spec"]["containers"]
+    for container in containers:
+        if name in (None, container["name"]):
+            return container
+    have = ", ".join(container["name"] for container in containers)
+    raise NoTestbedError(f"pod {objects.name(pod)!r} has no container {name!r} (have: {have})")
+
+
+@click.command()
+@name_option
+def cli(name: str | None) -> int:
+    """The mininet> prompt: nodes, clients and pods by name. Reads commands from standard input where it is a file."""
+    testbed = sandbox.find(name)
+    cluster = cluster_of(testbed)
+    _, pods = Client(testbed.api_socket).objects(["Pod"])
+
+    def run() -> int:
+        os.environ["HOME"] = "/tmp"  # the prompt writes its history there
+        network = emulation.UnderlayNetwork(cluster, configure=False)
+        for pod in pods:
+            addresses = pod.get("status", {}).get("podIPs", ())
+            if addresses and not pod["spec"].get("hostNetwork"):
+                confine.prepare_scratch(str(pod["metadata"]["uid"]), pod_files.etc(pod, cluster))
+                network.add_pod(_prompt_name(pod), place_of_pod(pod), addresses[0]["ip"])
+        emulation.Prompt(network)
+        return 0
+
+    if shutil.which("bash") is None:
+        raise NoTestbedError("the prompt needs bash")
+    sys.stdout.flush()
+    return sandbox.run_inside(testbed, run)
+
+
+def _prompt_name(pod: Object) -> str:
+    namespace = objects.namespace(pod)
+    return objects.name(pod) if namespace == "default" else f"{namespace}/{objects.name(pod)}"

@@ -1,0 +1,131 @@
+"""mininetes up, down, list, clean."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import click
+
+from cluster.client import Client, NotInSyncError
+from cluster.commands import files_option, name_option, output_option, print_json, print_table
+from cluster.problems import NoTestbedError
+from cluster.settled import Missing
+from cluster.spec import Spec, load
+from topo import machine, sandbox
+from topo.commands.inspect import print_status
+from topo.sandbox import SEED, Testbed
+
+_LOOK_S = 0.5
+_SHOWN = 3
+
+
+@click.command()
+@files_option
+@name_option
+@click.option("--timeout", "timeout_s", default=300.0, show_default=True, metavar="S", help="Seconds to wait.")
+@click.option("-q", "--quiet", is_flag=True, help="No notices, no progress, no tables.")
+def up(files: tuple[str, ...], name: str | None, timeout_s: float, quiet: bool) -> int:
+    """Start a testbed from manifests; return when everything in them is realised.
+
+    Exit status 1: something is not realised within the timeout (the testbed stays, to be looked at).
+    """
+    began = time.monotonic()
+    spec = load(files, sys.stdin.buffer)
+    machine.check(spec.cluster)
+    if not quiet:
+        for notice in spec.notices:
+            click.echo(f"notice: {notice}", err=True)
+    testbed = sandbox.create(name or spec.cluster.name)
+    _start(testbed, spec)
+    missing = _wait(testbed, timeout_s, quiet)
+    if missing:
+        click.echo(f"testbed {testbed.name!r} runs, but after {timeout_s:g} s this is missing:", err=True)
+        for one in missing:
+            click.echo(f"  {one.subject}: {one.reason}", err=True)
+        return 1
+    if not quiet:
+        print_status(testbed)
+        click.echo(f"testbed {testbed.name!r} is up after {time.monotonic() - began:.1f} s", err=True)
+    return 0
+
+
+def _start(testbed: Testbed, spec: Spec) -> None:
+    seed = {"cluster": spec.cluster_document, "objects": spec.objects}
+    (testbed.directory / SEED).write_text(json.dumps(seed))
+    try:
+        sandbox.start(testbed, testbed.directory / "init.log")
+    except BaseException:
+        sandbox.stop(testbed)
+        raise
+
+
+def _wait(testbed: Testbed, timeout_s: float, quiet: bool) -> tuple[Missing, ...]:
+    """Wait for everything to be realised, telling what is still missing; the rest when the time is over."""
+    client = Client(testbed.api_socket)
+    deadline = time.monotonic() + timeout_s
+    told = ""
+    while True:
+        remaining = deadline - time.monotonic()
+        try:
+            client.sync(min(_LOOK_S, max(remaining, 0)))
+            return ()
+        except NotInSyncError as error:
+            missing = error.missing
+        if not testbed.alive:
+            raise NoTestbedError(f"testbed {testbed.name!r} has ended; its last words are in {testbed.directory}")
+        if remaining <= 0:
+            return missing
+        summary = _summary(missing)
+        if not quiet and summary != told:
+            told = summary
+            click.echo(f"waiting for {summary}", err=True)
+
+
+def _summary(missing: tuple[Missing, ...]) -> str:
+    names = ", ".join(one.subject for one in missing[:_SHOWN])
+    more = len(missing) - _SHOWN
+    return f"{names} and {more} more" if more > 0 else names
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All testbeds of this user.")
+def down(names: tuple[str, ...], every: bool) -> int:
+    """End testbeds and everything in them. Without a name: the only one that runs."""
+    if every:
+        testbeds = [testbed for testbed in sandbox.testbeds() if testbed.alive]
+    else:
+        testbeds = [sandbox.find(name) for name in names] or [sandbox.find(None)]
+    for testbed in testbeds:
+        sandbox.stop(testbed)
+        click.echo(f"testbed {testbed.name!r} is down", err=True)
+    return 0
+
+
+@click.command("list")
+@output_option("table", "json")
+def list_testbeds(form: str) -> int:
+    """The testbeds of this user that are running."""
+    rows = []
+    for testbed in sandbox.testbeds():
+        if testbed.alive:
+            _, objects = Client(testbed.api_socket).objects(["Node", "Pod"])
+            kinds = [obj["kind"] for obj in objects]
+            rows.append((testbed.name, kinds.count("Node"), kinds.count("Pod"), testbed.pid))
+    if form == "json":
+        print_json([dict(zip(("name", "nodes", "pods", "pid"), row, strict=True)) for row in rows])
+    else:
+        print_table(("NAME", "NODES", "PODS", "PID"), rows)
+    return 0
+
+
+@click.command()
+def clean() -> int:
+    """Forget testbeds that ended without `mininetes down` (their store and logs are kept until then)."""
+    for testbed in sandbox.testbeds():
+        if not testbed.alive:
+            testbed.remove()
+            click.echo(f"removed {testbed.directory}", err=True)
+    return 0

@@ -1,0 +1,54 @@
+"""What the host must have, told with the command that installs it (exit status 3)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cluster.model import Cluster
+from cluster.problems import MachineError
+from topo.confine import PATH
+
+PROGRAMS: Mapping[str, str] = {
+    "ovs-vswitchd": "openvswitch-switch",
+    "ovsdb-server": "openvswitch-switch",
+    "ip": "iproute2",
+    "tc": "iproute2",
+    "bash": "bash",
+}
+"""Program -> the Debian package that has it."""
+
+
+def check(cluster: Cluster) -> None:
+    """Raise MachineError naming everything that this cluster needs and the machine has not."""
+    lacking = [*_programs(PROGRAMS), *_kernel(cluster)]
+    if lacking:
+        raise MachineError("\n".join(lacking))
+
+
+def _programs(programs: Iterable[str]) -> Iterable[str]:
+    for program in programs:
+        if shutil.which(program, path=PATH) is None:
+            yield f"the program {program!r} is not there; run: sudo apt-get install {PROGRAMS[program]}"
+
+
+def _kernel(cluster: Cluster) -> Iterable[str]:
+    shaped = [link for link in cluster.underlay.links if link.shape.needs_netem]
+    if shaped and not _has_netem():
+        link = shaped[0]
+        yield (
+            f"link {link.a} - {link.b} has delay, jitter or loss, which need the kernel module sch_netem, and this "
+            "kernel has none; leave them out, or use a kernel that has it: sudo modprobe sch_netem"
+        )
+    if cluster.network.datapath == "kernel" and not Path("/sys/module/openvswitch").exists():
+        yield "datapath: kernel needs the kernel module openvswitch; run: sudo modprobe openvswitch"
+
+
+def _has_netem() -> bool:
+    """Whether the running kernel has netem, found out by using it in a namespace made for the purpose."""
+    own_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    use = ["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
+    return subprocess.run(["unshare", *own_user, "--net", *use], capture_output=True).returncode == 0

@@ -1,0 +1,139 @@
+"""One pod as the agent keeps it: its object, its interface, the life and the programs of its containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cluster import objects
+from cluster.model import Cluster, PodInterface
+from topo import capabilities, confine, container_env, emulation, images, pod_files, pod_status, rootfs, runtime
+from topo.agnhost_commands import Process, Served
+from topo.confine import Place
+from topo.containers import PodLife
+from topo.servers import ServedContainer
+
+
+def container_of_run(id: str) -> tuple[str, str, int]:
+    """The inverse of `run_id`: pod uid, container, run number."""
+    uid, container, run = id.split("/")
+    return uid, container, int(run)
+
+
+def place_of_pod(pod: Mapping[str, Any], granted: frozenset[str] = capabilities.POD_DEFAULT) -> Place:
+    """Where a process of this pod runs: in its own namespace, or its node's if it is on the host network."""
+    uid, hostname = str(pod["metadata"]["uid"]), container_env.hostname(pod)
+    if pod["spec"].get("hostNetwork"):
+        return Place(netns=pod["spec"]["nodeName"], scratch=uid, hostname=hostname, granted=granted)
+    return emulation.pod_place(objects.namespace(pod), objects.name(pod), uid, hostname, granted)
+
+
+@dataclass(slots=True)
+class ManagedPod:
+    """`interface` is None on the host network. `attached`: its namespace is there and on its switch."""
+
+    pod: Mapping[str, Any]
+    cluster: Cluster
+    interface: PodInterface | None
+    life: PodLife
+    programs: Mapping[str, Served | Process]
+    attached: bool = False
+    known_runs: set[str] = field(default_factory=set)
+    """Runs of processes that init knows of, by id."""
+    _reported: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, pod: Mapping[str, Any], cluster: Cluster) -> ManagedPod | None:
+        """None for a pod that is not bound to a node, has no address yet, or is finished."""
+        interface = objects.pod_interface(pod, cluster)
+        if interface is None and not _runs_on_host_network(pod, cluster):
+            return None
+        spec = pod["spec"]
+        every = (*(spec.get("initContainers") or ()), *spec["containers"])
+        programs = {container["name"]: images.program(container, pod) for container in every}
+        return cls(pod, cluster, interface, PodLife(pod), programs)
+
+    @property
+    def uid(self) -> str:
+        return str(self.pod["metadata"]["uid"])
+
+    @property
+    def key(self) -> str:
+        return f"{objects.namespace(self.pod)}/{objects.name(self.pod)}"
+
+    def run_id(self, container: str, run: int) -> str:
+        return f"{self.uid}/{container}/{run}"
+
+    def adopt(self, process: Mapping[str, Any]) -> None:
+        """A process of this pod that was started by an agent before this one."""
+        _, container, run = container_of_run(process["id"])
+        self.known_runs.add(process["id"])
+        self.attached = True
+        if container not in self.life.containers or run < self.life.containers[container].run:
+            return
+        self.life.adopt(container, run)
+        if process["exit_code"] is None:
+            self.life.began(container, 0)
+        else:
+            self.life.ended(container, process["exit_code"], process["finished_at"])
+
+    def is_served(self, container: str) -> bool:
+        return isinstance(self.programs[container], Served)
+
+    def served_id(self, container: str) -> str:
+        return f"{self.uid}/{container}"
+
+    def served_container(self, container: str) -> ServedContainer:
+        program = self.programs[container]
+        assert isinstance(program, Served)
+        netns = f"{rootfs.NETNS}/{self.place().netns}"
+        return ServedContainer(
+            self.served_id(container), netns, program.hostname, program.servers, program.delay_shutdown_s
+        )
+
+    def place(self, container: str | None = None) -> Place:
+        """Where a process of this container runs (None: of the pod)."""
+        if container is None:
+            return place_of_pod(self.pod)
+        return place_of_pod(self.pod, capabilities.of_container(self.life.containers[container].spec))
+
+    def start_request(self, container: str, run: int, run_directory: Path) -> dict[str, Any]:
+        """What to ask of init to start this container."""
+        program = self.programs[container]
+        assert isinstance(program, Process)
+        return self.process_request(
+            self.run_id(container, run), container, program.argv, program.env,
+            runtime.log_path(run_directory, self.uid, container, run), program.cwd,
+        )  # fmt: skip
+
+    def process_request(
+        self, id: str, container: str, argv: tuple[str, ...], env: Mapping[str, str], log: str, cwd: str = "/"
+    ) -> dict[str, Any]:
+        """What to ask of init to start a process in this container."""
+        place = self.place(container)
+        return runtime.start_request(id, place, argv, {**confine.environment(place), **env}, log, cwd)
+
+    def etc(self) -> dict[str, str]:
+        return pod_files.etc(self.pod, self.cluster)
+
+    def changed_status(self, now: float) -> dict[str, Any] | None:
+        """The status to report, or None if it is what was reported last."""
+        status = pod_status.status(self.life, self.pod, now)
+        if status == self._reported:
+            return None
+        self._reported = status
+        self.pod = {**self.pod, "status": {**(self.pod.get("status") or {}), **status}}
+        return {
+            "kind": "Pod",
+            "namespace": objects.namespace(self.pod),
+            "name": objects.name(self.pod),
+            "uid": self.uid,
+            "status": status,
+        }
+
+
+def _runs_on_host_network(pod: Mapping[str, Any], cluster: Cluster) -> bool:
+    finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return bool(pod["spec"].get("hostNetwork")) and pod["spec"].get("nodeName") in cluster.node_by_name and not finished

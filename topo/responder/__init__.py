@@ -1,0 +1,13 @@
+"""Servers of many pods in one process. A thousand pods are a thousand sets of sockets, not a thousand programs.
+
+    __main__      the process
+    control       the agent says over a Unix socket, declaratively, what is to be served
+    registry      what is served: containers, their listening sockets, their connections
+    sockets       listening sockets, made inside a pod's network namespace
+    connection    one accepted connection: by its first bytes HTTP, gRPC, or lines
+    http1         HTTP/1.1: bytes to requests, responses to bytes
+    paths         what is answered to a request: agnhost netexec's paths, or the pod's name
+    dial          netexec's /dial: connect from the pod's namespace
+    grpc_health   grpc.health.v1.Health over HTTP/2
+    words         netexec's words over UDP and SCTP; echo
+"""

@@ -1,0 +1,34 @@
+"""`python -m topo.responder`: serve until SIGTERM. $MININETES_RUN names the run directory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+from pathlib import Path
+
+from topo.responder.control import SOCKET, Control
+
+
+async def run(path: Path) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Control(path):
+        await stop.wait()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    # One descriptor per server and per connection.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    asyncio.run(run(Path(os.environ["MININETES_RUN"]) / SOCKET))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The control socket: JSON lines, declarative, idempotent.
+
+    {"serve": [ServedContainer…], "remove": [ID…], "terminate": [ID…], "replace": false}
+
+Each key can be left out. `serve`: these are to be served as described, from now on. `replace`: and nothing else is.
+`remove`: at once, as by SIGKILL. `terminate`: as by SIGTERM; those that go on for a while first are told as exited
+when they end. Every request is answered by one line:
+
+    {"errors": {ID: "address already in use: port 80/TCP; …"}, "notices": {ID: ["…"]}}
+
+A container with an error is not served at all. {"error": "…"} answers what is no request. In between, every
+connection is told about servers that ended by themselves:
+
+    {"event": "exited", "id": ID, "exit_code": N}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from topo.responder.registry import Registry
+from topo.servers import container_of
+
+SOCKET = "responder.sock"
+_LONGEST_LINE_BYTES = 64 << 20
+_KEYS = {"serve", "remove", "terminate", "replace"}
+_log = logging.getLogger(__name__)
+
+
+class Control:
+    """The socket at `path`, as a context: listens inside, and ends with every server closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._registry = Registry(self._tell_exited)
+
+    async def __aenter__(self) -> Control:
+        self._path.unlink(missing_ok=True)
+        old_umask = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._converse, self._path, limit=_LONGEST_LINE_BYTES)
+        finally:
+            os.umask(old_umask)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        self._registry.clear()
+        for writer in self._writers:
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(_encode(apply(self._registry, line)))
+                await writer.drain()
+        except ConnectionError:
+            _log.info("the agent went away")
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    def _tell_exited(self, id: str, exit_code: int) -> None:
+        for writer in self._writers:
+            writer.write(_encode({"event": "exited", "id": id, "exit_code": exit_code}))
+
+
+def apply(registry: Registry, line: bytes) -> dict[str, Any]:
+    """Do what one line asks; the answer."""
+    try:
+        request = json.loads(line)
+        unknown = set(request) - _KEYS
+        if unknown:
+            raise ValueError(f"unknown key {sorted(unknown)[0]!r}")
+        containers = [container_of(data) for data in request.get("serve", ())]
+    except (ValueError, KeyError, TypeError) as error:
+        return {"error": f"not a request: {error!r}"}
+    if request.get("replace"):
+        registry.keep_only({container.id for container in containers})
+    for id in request.get("remove", ()):
+        registry.remove(id)
+    for id in request.get("terminate", ()):
+        registry.terminate(id)
+    errors, notices = {}, {}
+    for container in containers:
+        outcome = registry.serve(container)
+        if outcome.error:
+            errors[container.id] = outcome.error
+        if outcome.notices:
+            notices[container.id] = outcome.notices
+    return {"errors": errors, "notices": notices}
+
+
+def _encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,24 @@
+"""A container that is served, as the registry and its connections share it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from topo.servers import ServedContainer, Server
+
+
+@dataclass(slots=True)
+class Running:
+    """`exit(code)` ends it by itself. `ready` is what agnhost calls so: its UDP or SCTP server is up. `terminating`
+    is the end that SIGTERM has set. `closed`: it is gone, and a connection just accepted is to be dropped."""
+
+    container: ServedContainer
+    listeners: list[tuple[Server, socket.socket]]
+    exit: Callable[[int], None]
+    ready: bool
+    terminating: asyncio.TimerHandle | None = None
+    closed: bool = False
+    transports: set[asyncio.Transport] = field(default_factory=set)
