@@ -13,6 +13,10 @@ The map of this room, in the order in which data flows through it:
     workloads     Deployment, ReplicaSet, DaemonSet … -> pods
     scheduler     pods -> nodes
     ipam          pods -> addresses
+    system        the objects a cluster has of its own: the DNS server and its Service
+    dns           Services, EndpointSlices and Pods -> DNS records
+    dns_index     DNS records by name: a question in, an answer out
+    dns_state     the records of everything that was watched
     plan          a dry run: what `mininetes plan` prints
     store         objects and their revisions, in SQLite
     server        the API over HTTP

@@ -14,7 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from cluster import manifests
+from cluster.config import is_cluster
+from cluster.documents import Document
 from cluster.loops import ControlPlane
+from cluster.objects import Object
 from cluster.problems import SpecError
 from cluster.settled import Missing, missing_components, missing_pods
 from cluster.store import CompactedError, dumps
@@ -50,7 +54,7 @@ class Api:
     async def apply(self, request: Request) -> Response:
         body = await _body(request, "objects")
         try:
-            revision = self._plane.apply(body["objects"])
+            revision = self._plane.apply(_checked(body["objects"]))
         except SpecError as error:
             return _json({"problems": [asdict(problem) for problem in error.problems]}, 422)
         self._wakeup.notify()
@@ -189,6 +193,16 @@ async def _body(request: Request, *fields: str) -> Mapping[str, Any]:
         raise HTTPException(400, f"the body lacks {', '.join(missing)}")
     content: Mapping[str, Any] = body
     return content
+
+
+def _checked(objects: Any) -> Sequence[Object]:
+    """The objects, if the manifests are right. Raises SpecError with all problems, HTTPException when they are none."""
+    if not isinstance(objects, list) or not all(isinstance(obj, dict) for obj in objects):
+        raise HTTPException(400, "objects must be a list of objects")
+    checked = [manifests.check(Document("", 0, obj)) for obj in objects if not is_cluster(obj)]
+    if problems := [problem for one in checked for problem in one.problems]:
+        raise SpecError(problems)
+    return objects
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:

@@ -135,7 +135,7 @@ def _validator(api_version: str) -> Validator:
 def findings(document: Mapping[str, Any]) -> list[Finding]:
     """Wrong fields, and what is wrong with the right ones."""
     api_version = document.get("apiVersion")
-    if api_version not in SCHEMAS:
+    if not isinstance(api_version, str) or api_version not in SCHEMAS:
         hint = suggestion(str(api_version), SCHEMAS)
         rule = f"must be '{API_VERSION}' or kind's '{KIND_API_VERSION}'{hint}"
         return [Finding(("apiVersion",), found(api_version, rule))]

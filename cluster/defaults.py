@@ -30,8 +30,7 @@ def complete(given: Object, stored: Object | None) -> Object:
     if "status" in stored:
         obj["status"] = stored["status"]
     if obj["kind"] == "Service" and obj["spec"]["type"] != "ExternalName":
-        kept = {field: stored["spec"][field] for field in _SERVICE_KEPT if field in stored["spec"]}
-        obj["spec"] = {**kept, **obj["spec"]}
+        obj["spec"] = {**_kept_addresses(obj["spec"], stored["spec"]), **obj["spec"]}
     if obj["kind"] == "Pod" and "nodeName" in stored["spec"]:
         obj["spec"] = {**obj["spec"], "nodeName": stored["spec"]["nodeName"]}
     return obj
@@ -100,6 +99,20 @@ def _service_spec(spec: Mapping[str, Any]) -> Object:
     if "ports" in spec:
         filled["ports"] = [{"protocol": "TCP", "targetPort": port["port"], **port} for port in spec["ports"]]
     return filled
+
+
+def _kept_addresses(given: Mapping[str, Any], stored: Mapping[str, Any]) -> Object:
+    """What a Service keeps of its allocation where the manifest says nothing about it.
+
+    Everything, unless the manifest changes a part; then only the first address, if its family may stay.
+    """
+    kept = {field: stored[field] for field in _SERVICE_KEPT if field in stored}
+    if all(given.get(field, value) == value for field, value in kept.items()):
+        return kept
+    families = given.get("ipFamilies") or stored.get("ipFamilies")
+    same_family = families and families[:1] == stored.get("ipFamilies", [])[:1]
+    names_address = "clusterIP" in given or "clusterIPs" in given
+    return {"clusterIP": kept["clusterIP"]} if same_family and not names_address and "clusterIP" in kept else {}
 
 
 def _template(template: Mapping[str, Any]) -> Object:

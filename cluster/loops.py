@@ -23,14 +23,17 @@ from cluster.problems import Problem, SpecError
 from cluster.scheduler import schedule
 from cluster.service_ips import allocate
 from cluster.store import Store
+from cluster.system import system_objects
 
 _MAX_ROUNDS = 10
 """CronJob, Job, Pod is the longest chain of owners; more rounds than that mean that two rules disagree."""
 
 
 def found(draft: Draft, cluster: Cluster, document: Mapping[str, Any], objects: Iterable[Object]) -> None:
-    """The first state of a cluster: what exists before the user's objects, and these."""
+    """The first state of a cluster: what exists before the user's objects, and these, which replace it where the
+    names are the same."""
     draft.put_all(initial_objects(cluster, document))
+    put_given(draft, system_objects(cluster))
     put_given(draft, objects)
 
 

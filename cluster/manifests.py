@@ -10,6 +10,7 @@ from cluster.findings import Finding
 from cluster.problems import Problem
 
 DEFAULT_NAMESPACE = "default"
+_IDENTITY = (("apiVersion",), ("kind",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ def check(document: Document) -> Checked:
     data = schema.without_nulls(document.data, wrong)
     wrong = schema.findings(data) + wrong
     right = schema.without(data, [finding.path for finding in wrong]) if wrong else data
+    if any(finding.path in _IDENTITY for finding in wrong):
+        right = {}  # of no known kind: no schema has vouched for any field
     for version in (data, right):
         _fill_namespace(version)
     findings = dict.fromkeys([*wrong, *rules.findings(right)])
@@ -38,5 +41,5 @@ def check(document: Document) -> Checked:
 
 def _fill_namespace(data: dict[str, object]) -> None:
     metadata, kind = data.get("metadata"), data.get("kind")
-    if isinstance(metadata, dict) and kind in kinds.api_versions() and kinds.namespaced(str(kind)):
+    if isinstance(metadata, dict) and str(kind) in kinds.api_versions() and kinds.namespaced(str(kind)):
         metadata.setdefault("namespace", DEFAULT_NAMESPACE)

@@ -21,14 +21,17 @@ The map of this room, in the order in which data flows through it:
 
     compiler      NetworkState -> one FlowTable per node, recompiling only what changed
     encode        flows and groups -> OpenFlow 1.3 bytes, bundles
+    desired       watched batches -> what every switch must hold
+    events        what switches say, without the framework
     switch        one connected switch: what it holds, what it must hold, the difference
     realiser      all switches: which revision they hold, what they refused
     framework     the one door to Ryu (or os-ken)
     app           python -m controller.app
 
     dummy_switch  a real Open vSwitch without a kernel, to ask what a packet would do
+    dump          what API and switches say, read inside the sandbox
     annotate      a dump of flows, in the words of manifests
-    commands      mininetes flows
+    commands      mininetes flows, mininetes plan
 
 This room imports `cluster`, never `topo`.
 """

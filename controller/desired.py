@@ -16,6 +16,16 @@ from controller.state import Change, NetworkState, ObjectKey, apply, object_key
 WATCHED_KINDS = ("Cluster", "Pod", "Service", "EndpointSlice")
 
 
+def initial_state(objects: Iterable[Object]) -> NetworkState:
+    """The state that these objects describe. Raises ValueError when no Cluster is among them."""
+    objects = list(objects)
+    clusters = [obj for obj in objects if obj["kind"] == "Cluster"]
+    if not clusters:
+        raise ValueError("no Cluster is among the objects")
+    everything = (Change(obj["kind"], object_key(obj), obj) for obj in objects)
+    return apply(NetworkState(resolve(cluster_document(clusters[0]))), everything)[0]
+
+
 class Desired:
     """`revision` is the last one taken in; `tables` by node, empty until there is a Cluster."""
 
@@ -55,12 +65,10 @@ class Desired:
         return change.kind == "Cluster" and before != change.obj
 
     def _start_over(self) -> None:
-        clusters = [obj for (kind, _), obj in self._objects.items() if kind == "Cluster"]
-        if not clusters:
+        if not any(kind == "Cluster" for kind, _ in self._objects):
             return
-        self.cluster = resolve(cluster_document(clusters[0]))
-        everything = (Change(kind, key, obj) for (kind, key), obj in self._objects.items())
-        self._state, _ = apply(NetworkState(self.cluster), everything)
+        self._state = initial_state(self._objects.values())
+        self.cluster = self._state.cluster
         self._compiler = Compiler(self._state)
 
 

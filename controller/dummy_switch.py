@@ -14,7 +14,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +114,7 @@ class DummySwitch:
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         log = self.directory / f"{program}.log"
-        command = [program, *arguments, "--no-chdir", f"--log-file={log}", "-vconsole:off"]
+        command = [program, "-vconsole:off", "--no-chdir", f"--log-file={log}", *arguments]
         path = {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
         return subprocess.Popen(command, env={**self.environment, **path}, stdin=subprocess.DEVNULL)
 

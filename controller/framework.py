@@ -99,6 +99,23 @@ def _on(event: Any, *states: str) -> Callable[[Method], Method]:
     return decorator
 
 
+def _noticing_its_end(receive: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The loop that receives from a switch, so that its end ends the loop that sends.
+
+    On os-ken's native threads that one cannot be killed: it waits for something to send while the connection's end
+    waits for it, and a switch that went away would count as connected for ever.
+    """
+
+    def receive_until_closed(datapath: Any) -> None:
+        try:
+            receive(datapath)
+        finally:
+            datapath.close()
+            datapath.send(b"", close_socket=True)
+
+    return receive_until_closed
+
+
 class Application(_Base):  # type: ignore[misc]
     """The Ryu application: turns the framework's events into calls of its Handler."""
 
@@ -172,6 +189,7 @@ def _error_text(message: Any) -> str:
 def start(handler: Handler, host: str, port: int) -> Application:
     """Listen for switches and deliver their events. Raises OSError when the port is taken."""
     socket.create_server((host, port)).close()  # the framework itself would only log that it cannot listen
+    _controller.Datapath._recv_loop = _noticing_its_end(_controller.Datapath._recv_loop)
     _parser.OFPFlowStatsReply.cls_stats_body_cls = _RawBody
     _parser.OFPGroupStatsReply.cls_stats_body_cls = _RawBody
     conf = _controller.CONF

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,7 @@ from topo.containers import Signal, Start
 from topo.managed_pod import ManagedPod, container_of_run
 from topo.pods import PodNetwork
 from topo.probe_runner import ProbeRunner
+from topo.probes import Health
 from topo.runtime_client import Responder, Runtime
 from topo.sandbox import API_SOCKET, SEED
 from topo.servers import ServedContainer
@@ -60,9 +62,8 @@ class Agent:
         self._runtime = Runtime(run, lambda event: self._queue.put(lambda: self._on_runtime(event)))
         self._responder = Responder(run)
         self._probes = ProbeRunner(
-            on_result=lambda uid, container, kind, healthy: self._queue.put(
-                lambda: self._on_probe(uid, container, kind, healthy)
-            ),
+            on_health=lambda key, health: self._queue.put(lambda: self._on_health(key, health)),
+            on_error=lambda error: self._queue.put(lambda: _raise(error)),
             runtime=self._runtime,
             run=run,
         )
@@ -125,7 +126,6 @@ class Agent:
         managed = self._pods.get(uid)
         if managed is not None:
             managed.life.stop(self._clock())
-            self._probes.remove(uid)
             self._changed[uid] = managed
 
     def _on_runtime(self, event: Mapping[str, Any]) -> None:
@@ -142,34 +142,27 @@ class Agent:
         if event["event"] == "started":
             self._began(managed, container)
         else:
-            managed.life.ended(container, event["exit_code"], event["finished_at"])
-            self._probes.remove(uid, container)
+            self._ended(managed, container, event["exit_code"], event["finished_at"])
         self._changed[uid] = managed
 
-    def _on_probe(self, uid: str, container: str, kind: str, healthy: bool) -> None:
+    def _on_health(self, key: str, health: Health) -> None:
+        uid, _, container = key.partition("/")
         managed = self._pods.get(uid)
-        if managed is None or managed.life.stopping:
+        if managed is None or managed.life.containers[container].phase != "running":
             return
         self._changed[uid] = managed
         state = managed.life.containers[container]
-        if state.phase != "running":
-            return
-        if kind == "readinessProbe":
-            state.ready = healthy and state.started
-        elif kind == "startupProbe" and healthy:
-            state.started = True
-            state.ready = "readinessProbe" not in state.spec
-        elif not healthy:
-            _LOG.info("%s: container %s failed its %s; restarting it", managed.key, container, kind)
+        state.started, state.ready = health.started, health.ready
+        if not health.alive:
+            _LOG.info("%s: container %s: %s; restarting it", managed.key, container, health.message)
             self._kill(managed, container)
 
     def _kill(self, managed: ManagedPod, container: str) -> None:
         if managed.is_served(container):
             self._responder.change([], [managed.served_id(container)])
-            managed.life.ended(container, 137, self._clock(), "killed: its liveness probe failed")
-            self._probes.remove(managed.uid, container)
+            self._ended(managed, container, 128 + signal.SIGKILL, self._clock(), "its probe failed")
         else:
-            self._runtime.signal(managed.run_id(container, managed.life.containers[container].run), 15)
+            self._runtime.signal(managed.run_id(container, managed.life.containers[container].run), signal.SIGTERM)
 
     def _round(self) -> None:
         """Do what the pods that something happened to want, until they want nothing more; then report."""
@@ -204,7 +197,7 @@ class Agent:
                         self._start_process(pod, action)
                 elif served:
                     remove.append(pod.served_id(action.container))
-                    pod.life.ended(action.container, 0, now)
+                    self._ended(pod, action.container, 0, now)
                     self._changed[pod.uid] = pod
                 else:
                     self._signal(pod, action)
@@ -217,7 +210,7 @@ class Agent:
         for id, (pod, container, _) in serve.items():
             if id in errors:
                 _LOG.error("%s: container %s: %s", pod.key, container, errors[id])
-                pod.life.ended(container, 1, now, errors[id])
+                self._ended(pod, container, 1, now, errors[id])
             else:
                 self._began(pod, container)
             self._changed[pod.uid] = pod
@@ -233,8 +226,13 @@ class Agent:
         self._runtime.send(request)
 
     def _began(self, pod: ManagedPod, container: str) -> None:
-        pod.life.began(container, self._clock())
-        self._probes.add(pod, container)
+        now = self._clock()
+        pod.life.began(container, now)
+        self._probes.add(pod, container, now)
+
+    def _ended(self, pod: ManagedPod, container: str, exit_code: int, at: float, message: str = "") -> None:
+        pod.life.ended(container, exit_code, at, message)
+        self._probes.remove(pod.uid, container)
 
     def _signal(self, pod: ManagedPod, action: Signal) -> None:
         self._runtime.signal(pod.run_id(action.container, action.run), action.number)
@@ -256,6 +254,10 @@ class Agent:
         if self._observed != self._revision:
             self._observed = self._revision
             self._api.observed("agent", self._revision, {"pods": len(self._pods)})
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _connect_to_controller(cluster: Cluster) -> None:

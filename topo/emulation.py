@@ -9,15 +9,19 @@ and lets `mininetes cli` look at one that runs.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
 import socket
 import subprocess
+import tempfile
+import termios
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from mininet.cli import CLI
+from mininet.log import setLogLevel
 from mininet.link import Intf, TCIntf, TCLink
 from mininet.net import Mininet
 from mininet.node import Node, Switch
@@ -66,7 +70,7 @@ class LazyShell(Node):  # type: ignore[misc]
         argv = ["bash", "--norc", "--noediting", "-is", f"mininet:{self.name}"]
         self.shell = self._popen(
             argv, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
-            preexec_fn=self.enter, env={**os.environ, "PS1": _PROMPT},
+            preexec_fn=self._enter_with_terminal, env={**os.environ, "PS1": _PROMPT},
         )  # fmt: skip
         self.stdin = self.stdout = os.fdopen(self.master, "r")
         self.pid = self.shell.pid
@@ -79,6 +83,11 @@ class LazyShell(Node):  # type: ignore[misc]
             self.pollOut.poll()
         self.waiting = False
         self.cmd("unset HISTFILE; stty -echo; set +m")
+
+    def _enter_with_terminal(self) -> None:
+        # So that Ctrl-C at the prompt reaches what the shell runs.
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        self.enter()
 
     def enter(self) -> None:
         """In a child about to exec: become a process of this node."""
@@ -138,6 +147,10 @@ class UnderlayLink(TCLink):  # type: ignore[misc]
 
     def __init__(self, node1: Node, node2: Node, **params: Any) -> None:
         super().__init__(node1, node2, cls1=KnownIntf, cls2=KnownIntf, **params)
+
+    def __str__(self) -> str:
+        first, second = (f"{intf.node}-{intf}" if intf.name == UPLINK else str(intf) for intf in (self.intf1, self.intf2))
+        return f"{first}<->{second}"
 
     @classmethod
     def makeIntfPair(
@@ -233,10 +246,25 @@ class UnderlayNetwork(Mininet):  # type: ignore[misc]
         KnownIntf("eth0", node=host, address=address, moveIntfFn=lambda *_: None)
 
 
-class Prompt(CLI):  # type: ignore[misc]
+class _Prompt(CLI):  # type: ignore[misc]
     """The mininet> prompt, for names as Kubernetes has them."""
 
     identchars = CLI.identchars + "-./"
+
+
+def prompt(network: UnderlayNetwork, commands: IO[str]) -> None:
+    """Take commands from a terminal until its user leaves, or from a file until its end."""
+    setLogLevel("output" if not commands.isatty() else "info")
+    if commands.isatty():
+        _Prompt(network)
+        return
+    # Mininet offers what it reads from standard input to the program that runs, so commands must come otherwise.
+    silent_read, silent_write = os.pipe()
+    with tempfile.NamedTemporaryFile("w") as script, os.fdopen(silent_read) as silent:
+        script.write(commands.read())
+        script.flush()
+        _Prompt(network, stdin=silent, script=script.name)
+    os.close(silent_write)
 
 
 def machines(cluster: Cluster) -> tuple[ClusterNode | Client, ...]:

@@ -11,9 +11,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from topo import linux
+from topo.namespaces import visit as inside
 
-_OWN = "/proc/thread-self/ns/net"
+__all__ = ["inside", "open_namespace", "socket_at", "socket_in", "visit"]
 
 
 def open_namespace(path: str) -> int:
@@ -22,25 +22,9 @@ def open_namespace(path: str) -> int:
 
 
 @contextmanager
-def inside(fd: int) -> Iterator[None]:
-    """The calling thread is in the network namespace `fd` for the length of the block. Raises OSError.
-
-    Python < 3.12 has no os.setns, hence topo.linux.
-    """
-    own = open_namespace(_OWN)
-    try:
-        linux.setns(fd, linux.CLONE_NEWNET)
-        try:
-            yield
-        finally:
-            linux.setns(own, linux.CLONE_NEWNET)
-    finally:
-        os.close(own)
-
-
-@contextmanager
 def visit(path: str | None) -> Iterator[None]:
-    """The same by path; None stays where the thread is. Raises OSError."""
+    """The calling thread is in the namespace pinned at `path` for the length of the block. None: where it is anyway.
+    Raises OSError."""
     if path is None:
         yield
         return

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cluster.dns import ZONE
 from cluster.model import Cluster
+from cluster.system import dns_addresses
 from topo import container_env
 
 _HOSTS_HEAD = """\
@@ -28,6 +30,6 @@ def etc(pod: Mapping[str, Any], cluster: Cluster) -> dict[str, str]:
 
 def _resolv_conf(pod: Mapping[str, Any], cluster: Cluster) -> str:
     namespace = pod["metadata"].get("namespace", "default")
-    search = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
-    servers = "".join(f"nameserver {subnet.network_address + 10}\n" for subnet in cluster.service_subnets)
+    search = f"{namespace}.svc.{ZONE} svc.{ZONE} {ZONE}"
+    servers = "".join(f"nameserver {address}\n" for address in dns_addresses(cluster))
     return f"search {search}\n{servers}options ndots:5\n"

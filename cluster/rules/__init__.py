@@ -35,7 +35,9 @@ _BY_KIND: Mapping[str, Rule] = {
 
 
 def findings(data: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with one object, by itself; in the order of the rules."""
+    """What is wrong with one object, by itself; in the order of the rules. Nothing is left of one of no known kind."""
+    if not data:
+        return []
     own = _BY_KIND.get(str(data.get("kind")))
     rules = (*_FOR_ALL, own) if own else _FOR_ALL
     return list(chain.from_iterable(rule(data) for rule in rules))

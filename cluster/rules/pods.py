@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.findings import Finding, Path, found
+from cluster.findings import Finding, Path, dotted, found
 from cluster.rules.metadata import under
 from cluster.syntax import (
     DNS_LABEL_RULE,
@@ -104,7 +104,7 @@ def _shared_port_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
             if "containerPort" not in port:
                 continue
             key = (port["containerPort"], port.get("protocol", _DEFAULT_PROTOCOL))
-            owner, name = owners.setdefault(key, (path, str(container.get("name"))))
+            owner, name = owners.setdefault(key, (path, container.get("name", dotted(path))))
             if owner != path:
                 yield Finding(
                     (*path, "ports", index, "containerPort"),
@@ -151,7 +151,7 @@ def _name_service_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("hostAliases", index, "ip"), found(alias["ip"], IP_RULE))
     servers = spec.get("dnsConfig", {}).get("nameservers", [])
     if spec.get("dnsPolicy") == "None" and not servers:
-        rule = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        rule = "must provide at least one DNS nameserver when `dnsPolicy` is 'None'"
         yield Finding(("dnsConfig", "nameservers"), f"found none; {rule}")
     for index, server in enumerate(servers):
         if not is_ip(server):

@@ -30,7 +30,8 @@ def cluster(workers: int = 2, ip_family: str = "ipv4", attachment: str = "auto")
 
 
 def pod_spec(**more: Any) -> Object:
-    return {"containers": [{"name": "main", "image": "pause", "ports": [{"name": "http", "containerPort": 8080}]}], **more}
+    container = {"name": "main", "image": "pause", "ports": [{"name": "http", "containerPort": 8080}]}
+    return {"containers": [container], **more}
 
 
 def pod(pod_name: str, labels: Mapping[str, str] | None = None, **spec: Any) -> Object:

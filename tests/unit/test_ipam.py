@@ -10,7 +10,7 @@ import samples
 from cluster.draft import Draft, key_of
 from cluster.ipam import MAX_VETH_PODS, Allocator, attachment
 from cluster.model import MAX_PODS_PER_NODE, Cluster
-from cluster.objects import ATTACHMENT_ANNOTATION, Object, annotations, pod_interface
+from cluster.objects import ATTACHMENT_ANNOTATION, Object, pod_interface
 
 
 def bound(number: int, node: str = "worker") -> Object:
@@ -115,7 +115,7 @@ def test_a_pod_on_the_host_network_has_its_nodes_addresses() -> None:
     world = samples.Scratch(samples.cluster(1, "dual"), [samples.pod("a", nodeName="worker", hostNetwork=True)])
     (pod,) = world.pods()
     assert ips(pod) == [str(address) for address in world.cluster.node_by_name["worker"].addresses]
-    assert ATTACHMENT_ANNOTATION not in annotations(pod)
+    assert "annotations" not in pod["metadata"]
     assert pod["spec"]["containers"][0]["ports"][0]["hostPort"] == 8080
 
 
@@ -141,7 +141,7 @@ def test_a_bound_pod_keeps_its_attachment() -> None:
     world = one_node(MAX_VETH_PODS)
     world.draft.put(bound(1000))
     world.settle()
-    hows = [annotations(pod)[ATTACHMENT_ANNOTATION] for pod in world.pods()]
+    hows = [pod["metadata"]["annotations"][ATTACHMENT_ANNOTATION] for pod in world.pods()]
     assert hows == ["veth"] * MAX_VETH_PODS + ["macvlan"]
 
 

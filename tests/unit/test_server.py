@@ -97,11 +97,17 @@ def test_delete_removes_what_was_owned(client: Client) -> None:
 
 def test_a_refused_apply_names_every_problem_and_changes_nothing(client: Client) -> None:
     before, _ = client.objects()
-    wrong = [samples.pod("fine"), samples.service("a", clusterIP="10.0.0.1"), samples.service("b", clusterIP="10.0.0.2")]
+    outside = (samples.service("a", clusterIP="10.0.0.1"), samples.service("b", clusterIP="10.0.0.2"))
+    wrong = [samples.pod("fine"), *outside]
     with pytest.raises(SpecError) as refused:
         client.apply(wrong)
     assert [problem.subject for problem in refused.value.problems] == ["Service default/a", "Service default/b"]
     assert client.objects(["Pod"]) == (before, [])
+
+
+def test_manifests_are_validated(client: Client) -> None:
+    with pytest.raises(SpecError, match=r"Pod default/a: spec\.containerz"):
+        client.apply([samples.pod("a", containerz=[])])
 
 
 def test_the_cluster_cannot_change(client: Client) -> None:
@@ -148,6 +154,8 @@ def test_a_bookmark_tells_of_desired_state_that_is_not_watched(server: ServerPro
         ("GET", "/mininetes/v1/sync?timeout_s=x", None, 400),
         ("POST", "/mininetes/v1/apply", "{", 400),
         ("POST", "/mininetes/v1/apply", "[]", 400),
+        ("POST", "/mininetes/v1/apply", '{"objects": ["pod"]}', 400),
+        ("POST", "/mininetes/v1/apply", '{"objects": [{"kind": "Pod"}]}', 422),
         ("POST", "/mininetes/v1/observed", '{"component": "agent"}', 400),
         ("DELETE", "/mininetes/v1/objects?kind=Pod", None, 400),
         ("GET", "/mininetes/v1/nothing", None, 404),
@@ -265,7 +273,10 @@ def test_the_socket_can_be_handed_in(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seed", "message"),
     [
-        ({"cluster": samples.cluster_document(), "objects": [samples.service("a", clusterIP="10.0.0.1")]}, "spec.clusterIP"),
+        (
+            {"cluster": samples.cluster_document(), "objects": [samples.service("a", clusterIP="10.0.0.1")]},
+            "Service default/a: spec.clusterIP: found 10.0.0.1",
+        ),
         (None, "the store is empty"),
     ],
 )

@@ -133,6 +133,27 @@ def test_applying_again_keeps_the_address() -> None:
     assert world.draft.objects("Service") == before
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"ipFamilyPolicy": "PreferDualStack"}, ["10.96.1.1", "fd00:10:96::101"]),
+        ({}, {"ipFamilies": ["IPv4", "IPv6"]}, ["10.96.1.1", "fd00:10:96::101"]),
+        ({}, {"ipFamilies": ["IPv6"]}, ["fd00:10:96::101"]),
+        ({"ipFamilyPolicy": "PreferDualStack"}, {"ipFamilyPolicy": "SingleStack"}, ["10.96.1.1"]),
+        ({"ipFamilyPolicy": "PreferDualStack"}, {}, ["10.96.1.1", "fd00:10:96::101"]),
+        ({}, {"clusterIP": "10.96.0.9"}, ["10.96.0.9"]),
+        ({}, {"clusterIP": "None"}, ["None"]),
+        ({"clusterIP": "None"}, {"clusterIP": ""}, ["10.96.1.1"]),
+        ({}, {"clusterIP": ""}, ["10.96.1.1"]),
+    ],
+)
+def test_changing_a_service_reallocates_what_must_change(before: Object, after: Object, expected: list[str]) -> None:
+    world = samples.Scratch(samples.cluster(ip_family="dual"), [service("a", **before)])
+    put_given(world.draft, [service("a", **after)])
+    world.settle()
+    assert world.draft.objects("Service")[0]["spec"]["clusterIPs"] == expected
+
+
 def test_ports_get_their_defaults() -> None:
     world = samples.Scratch(samples.cluster(), [service("a", ports=[{"port": 80}])])
     assert world.draft.objects("Service")[0]["spec"]["ports"] == [{"protocol": "TCP", "targetPort": 80, "port": 80}]

@@ -31,7 +31,7 @@ def cluster_of(testbed: Testbed) -> Cluster:
     return resolve(json.loads((testbed.directory / SEED).read_text())["cluster"])
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("exec", context_settings={"ignore_unknown_options": True})
 @name_option
 @click.option("-c", "--container", metavar="C", help="Which container's environment; the first if left out.")
 @click.argument("target")
@@ -55,11 +55,10 @@ def exec_(name: str | None, container: str | None, target: str, command: tuple[s
 
 
 def _execute(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    words = command[1:] if command[0] == "--" else command
     try:
-        os.execvpe(words[0], words, environment)
+        os.execvpe(command[0], command, environment)
     except FileNotFoundError:
-        click.echo(f"{words[0]}: command not found", err=True)
+        click.echo(f"{command[0]}: command not found", err=True)
     return _NOT_FOUND
 
 
@@ -116,7 +115,7 @@ def cli(name: str | None) -> int:
             if addresses and not pod["spec"].get("hostNetwork"):
                 confine.prepare_scratch(str(pod["metadata"]["uid"]), pod_files.etc(pod, cluster))
                 network.add_pod(_prompt_name(pod), place_of_pod(pod), addresses[0]["ip"])
-        emulation.Prompt(network)
+        emulation.prompt(network, sys.stdin)
         return 0
 
     if shutil.which("bash") is None:

@@ -4,7 +4,10 @@
     control       the agent says over a Unix socket, declaratively, what is to be served
     registry      what is served: containers, their listening sockets, their connections
     sockets       listening sockets, made inside a pod's network namespace
-    connection    one accepted connection: by its first bytes HTTP, gRPC, or lines
+    running       a container that is served, as the registry and its connections share it
+    connection    one accepted connection, as asyncio sees it
+    talks         what is said on it: HTTP, gRPC, lines; an application's server goes by the first bytes
+    tls           the same inside TLS
     http1         HTTP/1.1: bytes to requests, responses to bytes
     paths         what is answered to a request: agnhost netexec's paths, or the pod's name
     dial          netexec's /dial: connect from the pod's namespace

@@ -1,15 +1,16 @@
 """The control socket: JSON lines, declarative, idempotent.
 
-    {"serve": [ServedContainer…], "remove": [ID…], "terminate": [ID…], "replace": false}
+    {"serve": [ServedContainer…], "remove": [ID…], "terminate": [ID…], "replace": false, "watch": false}
 
 Each key can be left out. `serve`: these are to be served as described, from now on. `replace`: and nothing else is.
-`remove`: at once, as by SIGKILL. `terminate`: as by SIGTERM; those that go on for a while first are told as exited
-when they end. Every request is answered by one line:
+`remove`: at once, as by SIGKILL. `terminate`: as by SIGTERM; whoever watches is told when they have exited. Every
+request is answered by one line:
 
     {"errors": {ID: "address already in use: port 80/TCP; …"}, "notices": {ID: ["…"]}}
 
-A container with an error is not served at all. {"error": "…"} answers what is no request. In between, every
-connection is told about servers that ended by themselves:
+A container with an error is not served at all. {"error": "…"} answers what is no request. A connection that once
+sent {"watch": true} is told, after the answer, of the containers that ended by themselves and were not served anew,
+and from then on of each one that does:
 
     {"event": "exited", "id": ID, "exit_code": N}
 """
@@ -30,7 +31,7 @@ from topo.servers import container_of
 
 SOCKET = "responder.sock"
 _LONGEST_LINE_BYTES = 64 << 20
-_KEYS = {"serve", "remove", "terminate", "replace"}
+_KEYS = {"serve", "remove", "terminate", "replace", "watch"}
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +41,7 @@ class Control:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writers: set[asyncio.StreamWriter] = set()
+        self._watching: set[asyncio.StreamWriter] = set()
         self._registry = Registry(self._tell_exited)
 
     async def __aenter__(self) -> Control:
@@ -63,21 +65,27 @@ class Control:
         self._writers.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(_encode(apply(self._registry, line)))
+                answer, watch = apply(self._registry, line)
+                writer.write(_encode(answer))
+                if watch and writer not in self._watching:
+                    self._watching.add(writer)
+                    for id, exit_code in self._registry.exited.items():
+                        writer.write(_exited(id, exit_code))
                 await writer.drain()
         except ConnectionError:
             _log.info("the agent went away")
         finally:
             self._writers.discard(writer)
+            self._watching.discard(writer)
             writer.close()
 
     def _tell_exited(self, id: str, exit_code: int) -> None:
-        for writer in self._writers:
-            writer.write(_encode({"event": "exited", "id": id, "exit_code": exit_code}))
+        for writer in self._watching:
+            writer.write(_exited(id, exit_code))
 
 
-def apply(registry: Registry, line: bytes) -> dict[str, Any]:
-    """Do what one line asks; the answer."""
+def apply(registry: Registry, line: bytes) -> tuple[dict[str, Any], bool]:
+    """Do what one line asks; the answer, and whether it asked to watch."""
     try:
         request = json.loads(line)
         unknown = set(request) - _KEYS
@@ -85,7 +93,7 @@ def apply(registry: Registry, line: bytes) -> dict[str, Any]:
             raise ValueError(f"unknown key {sorted(unknown)[0]!r}")
         containers = [container_of(data) for data in request.get("serve", ())]
     except (ValueError, KeyError, TypeError) as error:
-        return {"error": f"not a request: {error!r}"}
+        return {"error": f"not a request: {error!r}"}, False
     if request.get("replace"):
         registry.keep_only({container.id for container in containers})
     for id in request.get("remove", ()):
@@ -99,7 +107,11 @@ def apply(registry: Registry, line: bytes) -> dict[str, Any]:
             errors[container.id] = outcome.error
         if outcome.notices:
             notices[container.id] = outcome.notices
-    return {"errors": errors, "notices": notices}
+    return {"errors": errors, "notices": notices}, bool(request.get("watch"))
+
+
+def _exited(id: str, exit_code: int) -> bytes:
+    return _encode({"event": "exited", "id": id, "exit_code": exit_code})
 
 
 def _encode(message: Mapping[str, Any]) -> bytes:

@@ -36,10 +36,12 @@ class Outcome:
 
 
 class Registry:
-    """All that this process serves. `on_exit(id, exit_code)` is told when a server ends by itself."""
+    """All that this process serves. `on_exit(id, exit_code)` is told when a container ends by itself; `exited` holds
+    those that did, until they are served anew or removed."""
 
     def __init__(self, on_exit: Callable[[str, int], None]) -> None:
         self._on_exit = on_exit
+        self.exited: dict[str, int] = {}
         self._running: dict[str, Running] = {}
         self._owners: dict[Address, str] = {}
         self._accepting: set[asyncio.Task[object]] = set()
@@ -75,6 +77,7 @@ class Registry:
 
     def remove(self, id: str) -> None:
         """Close its sockets and connections. A socket left open would keep the pod's namespace. Idempotent."""
+        self.exited.pop(id, None)
         running = self._running.pop(id, None)
         if running is None:
             return
@@ -90,7 +93,7 @@ class Registry:
             transport.abort()
 
     def keep_only(self, ids: set[str]) -> None:
-        for id in self._running.keys() - ids:
+        for id in (self._running.keys() | self.exited.keys()) - ids:
             self.remove(id)
 
     def clear(self) -> None:
@@ -119,6 +122,7 @@ class Registry:
     def _exit(self, id: str, exit_code: int) -> None:
         if id in self._running:
             self.remove(id)
+            self.exited[id] = exit_code
             self._on_exit(id, exit_code)
 
     def _accept(self, running: Running, server: Server, listener: socket.socket) -> None:

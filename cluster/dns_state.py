@@ -1,0 +1,79 @@
+"""The DNS records of everything that was watched: batches of changes in, the next index out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from cluster.client import Batch, Event
+from cluster.dns import Record, pod_records, service_records
+from cluster.dns_index import Index
+from cluster.draft import Key, key_of
+from cluster.endpoints import SERVICE_LABEL
+from cluster.objects import Object, labels, namespace
+
+KINDS = ("Service", "EndpointSlice", "Pod")
+"""What records are made of."""
+
+
+class DnsState:
+    """The watched Services and EndpointSlices, and the index made of them and of the pods."""
+
+    def __init__(self) -> None:
+        self.index = Index()
+        self._services: dict[Key, Object] = {}
+        self._slices: defaultdict[Key, dict[Key, Object]] = defaultdict(dict)
+        """EndpointSlices by their Service."""
+        self._service_of: dict[Key, Key] = {}
+        """The Service of each EndpointSlice."""
+        self._pods: set[Key] = set()
+
+    def take(self, batch: Batch) -> Index:
+        """The index after a batch; only objects that it concerns are looked at."""
+        changed: dict[Key, tuple[Record, ...]] = {}
+        services: dict[Key, None] = {}
+        if batch.reset:
+            present = {key_of(event.object) for event in batch.events}
+            for key in self._known() - present:
+                self._forget(key, changed, services)
+        for event in batch.events:
+            self._note(event, changed, services)
+        changed.update((key, self._records(key)) for key in services)
+        self.index = self.index.updated(changed)
+        return self.index
+
+    def _known(self) -> set[Key]:
+        return {*self._services, *self._service_of, *self._pods}
+
+    def _note(self, event: Event, changed: dict[Key, tuple[Record, ...]], services: dict[Key, None]) -> None:
+        obj, key = event.object, key_of(event.object)
+        if event.type == "DELETED":
+            self._forget(key, changed, services)
+        elif key[0] == "Pod":
+            self._pods.add(key)
+            changed[key] = pod_records(obj)
+        elif key[0] == "Service":
+            self._services[key] = obj
+            services[key] = None
+        else:
+            self._forget(key, changed, services)  # its label may name another Service now
+            service: Key = ("Service", namespace(obj), labels(obj).get(SERVICE_LABEL, ""))
+            self._slices[service][key] = obj
+            self._service_of[key] = service
+            services[service] = None
+
+    def _forget(self, key: Key, changed: dict[Key, tuple[Record, ...]], services: dict[Key, None]) -> None:
+        if key[0] == "Pod":
+            self._pods.discard(key)
+            changed[key] = ()
+        elif key[0] == "Service":
+            self._services.pop(key, None)
+            services[key] = None
+        elif service := self._service_of.pop(key, None):
+            del self._slices[service][key]
+            services[service] = None
+
+    def _records(self, key: Key) -> tuple[Record, ...]:
+        service = self._services.get(key)
+        slices: Mapping[Key, Object] = self._slices.get(key, {})
+        return () if service is None else service_records(service, slices.values())

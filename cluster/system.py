@@ -1,0 +1,79 @@
+"""The objects that a cluster has of its own, as `kind create cluster` leaves them: cluster DNS.
+
+They are ordinary objects. A manifest of the same kind and name replaces them, and deleting them lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cluster.model import Cluster
+from cluster.nodes import CONTROL_PLANE_TAINT
+from cluster.objects import Object
+from cluster.service_ips import FAMILY_NAMES
+
+NAMESPACE = "kube-system"
+DNS_SERVICE = "kube-dns"
+DNS_PORT = 53
+DNS_OFFSET = 10
+"""Where in the service range the DNS Service is: kubeadm's choice, and what pods' /etc/resolv.conf names."""
+
+_LABELS = {"k8s-app": "kube-dns"}
+_PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
+_IMAGE = "registry.k8s.io/coredns/coredns:v1.11.3"
+
+
+def system_objects(cluster: Cluster) -> Sequence[Object]:
+    """The DNS server and its Service, named and labelled as kubeadm does (cmd/kubeadm/app/phases/addons/dns)."""
+    return [_service(cluster), _deployment()]
+
+
+def dns_addresses(cluster: Cluster) -> Sequence[str]:
+    """The addresses of the DNS Service, one per IP family, the primary family first."""
+    return [str(subnet.network_address + DNS_OFFSET) for subnet in cluster.service_subnets]
+
+
+def _service(cluster: Cluster) -> Object:
+    ips = dns_addresses(cluster)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(DNS_SERVICE, {"kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}),
+        "spec": {
+            "selector": dict(_LABELS),
+            "clusterIP": ips[0],
+            "clusterIPs": ips,
+            "ipFamilies": [FAMILY_NAMES[subnet.version] for subnet in cluster.service_subnets],
+            "ipFamilyPolicy": "SingleStack" if len(ips) == 1 else "RequireDualStack",
+            "ports": [{"name": name, "port": DNS_PORT, "protocol": protocol} for name, protocol in _PORTS],
+        },
+    }
+
+
+def _deployment() -> Object:
+    ports = [{"name": name, "containerPort": DNS_PORT, "protocol": protocol} for name, protocol in _PORTS]
+    # kind's runs on the control-plane node too, since it is scheduled before the first worker has joined.
+    preference = {"matchExpressions": [{"key": CONTROL_PLANE_TAINT, "operator": "Exists"}]}
+    wish = [{"weight": 100, "preference": preference}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata("coredns"),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": dict(_LABELS)},
+            "template": {
+                "metadata": {"labels": dict(_LABELS)},
+                "spec": {
+                    "dnsPolicy": "Default",
+                    "tolerations": [{"key": CONTROL_PLANE_TAINT, "effect": "NoSchedule"}],
+                    "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": wish}},
+                    "containers": [{"name": "coredns", "image": _IMAGE, "ports": ports}],
+                },
+            },
+        },
+    }
+
+
+def _metadata(name: str, more_labels: Object | None = None) -> Object:
+    return {"name": name, "namespace": NAMESPACE, "labels": {**_LABELS, **(more_labels or {})}}

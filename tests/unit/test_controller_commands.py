@@ -1,0 +1,38 @@
+"""`mininetes plan` counts the flows that every switch would hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from cluster.config import DEFAULT_DOCUMENT, resolve
+from controller.commands import flow_counts, plan
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: web, image: nginx}]}
+"""
+FLOWS_OF_A_POD = 3
+"""Spoof guard, forwarding, hairpin."""
+
+
+def test_an_empty_cluster_has_flows_too() -> None:
+    counts = flow_counts(resolve(DEFAULT_DOCUMENT), [], [], [])
+    assert len(counts) == 3
+    assert len(set(counts.values())) == 1
+
+
+def test_plan_counts_a_pods_flows_on_its_node_only(tmp_path: Path) -> None:
+    spec = tmp_path / "pod.yaml"
+    spec.write_text(POD)
+    empty = flow_counts(resolve(DEFAULT_DOCUMENT), [], [], [])
+    result = CliRunner().invoke(plan, ["-f", str(spec), "-o", "json"], standalone_mode=False)
+    planned = json.loads(result.output)
+    (home,) = (pod["node"] for pod in planned["pods"] if pod["name"] == "web")
+    for node in planned["nodes"]:
+        expected = empty[node["name"]] + (FLOWS_OF_A_POD if node["name"] == home else 0)
+        assert node["flows"] == expected, node
