@@ -32,7 +32,8 @@ NODE_PREFIX_LENGTH = {4: 24, 6: 64}
 _BITS = {4: 32, 6: 128}
 _MAX_SERVICE_BITS = 20
 """The API server refuses Service ranges of more than 2^20 addresses (cmd/kube-apiserver validation)."""
-_MIN_SERVICE_BITS = 3
+_MIN_SERVICE_BITS = 4
+"""As kubeadm, "because the DNS service is always at the tenth" address (constants.MinimumAddressesInServiceSubnet)."""
 _FIRST_NODE_OFFSET = 1
 """The first node is .2: .1 is left for a router, as on kind's docker network."""
 _FIRST_CLIENT_OFFSET = 0xFF00

@@ -85,7 +85,7 @@ class _Endpoint:
 
 def _external_name(owner: str, external: str) -> Iterator[Record]:
     target = f"{external.lower().rstrip('.')}."
-    # "clients … treat it as a DNS name that happens to consist of digits": CoreDNS has no record for it either.
+    # An address in its place counts as "a DNS name comprised of digits"; CoreDNS makes no record of it either.
     if not _is_address(external):
         yield Record(owner, "CNAME", target, target)
 

@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cluster.dns import TTL_S, ZONE, Record, Type, service_name, version_record
+from cluster.dns import TTL_S, ZONE, Record, service_name, version_record
 from cluster.draft import Key
 from cluster.system import DNS_SERVICE, NAMESPACE
 
 ZONES = (f"{ZONE}.", "in-addr.arpa.", "ip6.arpa.")
 """The zones that are answered with authority: those of kubeadm's Corefile."""
 
-_LONGEST_CHAIN = 8
-"""CNAMEs that one answer follows."""
 _SERVER_NAME = service_name(NAMESPACE, DNS_SERVICE)
 _TARGETED = ("SRV", "NS")
 _ADDRESS_TYPES = ("A", "AAAA")
@@ -104,7 +102,7 @@ def answer(index: Index, name: str, type: str) -> Answer:
     if zone is None:
         return Answer("REFUSED")
     chain: list[Record] = []
-    while len(chain) < _LONGEST_CHAIN and type != "CNAME" and (alias := index.find(name, "CNAME")):
+    while type != "CNAME" and (alias := index.find(name, "CNAME")) and alias[0] not in chain:
         chain += alias
         name = alias[0].target
         if zone_of(name) is None:

@@ -71,6 +71,8 @@ class DnsState:
             services[key] = None
         elif service := self._service_of.pop(key, None):
             del self._slices[service][key]
+            if not self._slices[service]:
+                del self._slices[service]
             services[service] = None
 
     def _records(self, key: Key) -> tuple[Record, ...]:

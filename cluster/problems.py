@@ -1,4 +1,4 @@
-"""What is wrong, told so that the reader can mend it: file, line, object, field, what was found, what would be right."""
+"""What is wrong, told so that the reader can mend it: file, line, object, field, what was found, what was wanted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,27 @@
 """Scripted experiments, benchmarks and performance runs: steps in, results out.
 
-    commands    mininetes perf, mininetes bench
+    commands         mininetes perf, mininetes bench
+    quickstart       what `make run` shows: a testbed, who reaches whom, how fast
 
+    testbed          a testbed through the `mininetes` command: start, ask, end
+    iperf            one iperf3 run between two machines, and what it said
+    paths            which pods `perf` measures when nobody names any
+    goals            a figure beside what it should be; the form of a benchmark's answer
+    statistics       samples of interleaved rounds: pairs, ratios, medians
+    generated        specs of a given size
+
+    boot             bench boot: ours, the floor and the peer, round by round
+    throughput       bench throughput: our pipeline beside one NORMAL flow, on the same datapath
+    memory           how much of the machine's memory something takes
+    reachability     the sample of a large testbed's pods that has to reach each other
+
+    floor            the same namespaces, interfaces and bridges with nothing around them
+    plain_bridge     one bridge, one NORMAL flow, two namespaces
+    peer             the stock Mininet API at the same work
+    isolated         run one of the three above in namespaces of its own
+    private_ovs      an Open vSwitch for one of the three above
+    kernel           rtnetlink messages and namespaces for them
+
+The last six share no code with the testbed: who measures must not use what is measured.
 This room talks to testbeds only through the `mininetes` command and the API.
 """

@@ -118,7 +118,7 @@ class Agent:
         if managed is None:
             return
         self._pods[managed.uid] = self._changed[managed.uid] = managed
-        for id, process in list(self._adopted.items()):
+        for id in list(self._adopted):
             if container_of_run(id)[0] == managed.uid:
                 managed.adopt(self._adopted.pop(id))
 

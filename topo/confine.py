@@ -47,7 +47,7 @@ def remove_scratch(name: str) -> None:
 
 
 def enter(place: Place) -> None:
-    """Make the calling process one of `place`, ready to exec. Raises OSError; FileNotFoundError where the place is gone."""
+    """Make the calling process one of `place`, ready to exec. Raises FileNotFoundError where the place is gone."""
     netns_fd = os.open(f"{rootfs.NETNS}/{place.netns}", os.O_RDONLY | os.O_CLOEXEC)
     root_fd = os.open(rootfs.POD_ROOT_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
     linux.setns(netns_fd, linux.CLONE_NEWNET)

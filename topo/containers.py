@@ -105,7 +105,8 @@ class PodLife:
     @property
     def stopped(self) -> bool:
         """Nothing of it runs any more, and nothing will."""
-        return self.stopping and all(container.phase in ("waiting", "terminated") for container in self.containers.values())
+        phases = {container.phase for container in self.containers.values()}
+        return self.stopping and phases <= {"waiting", "terminated"}
 
     @property
     def failed(self) -> bool:

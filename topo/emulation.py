@@ -21,8 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from mininet.cli import CLI
+from mininet.link import TCIntf, TCLink
 from mininet.log import setLogLevel
-from mininet.link import Intf, TCIntf, TCLink
 from mininet.net import Mininet
 from mininet.node import Node, Switch
 from mininet.topo import Topo
@@ -149,8 +149,8 @@ class UnderlayLink(TCLink):  # type: ignore[misc]
         super().__init__(node1, node2, cls1=KnownIntf, cls2=KnownIntf, **params)
 
     def __str__(self) -> str:
-        first, second = (f"{intf.node}-{intf}" if intf.name == UPLINK else str(intf) for intf in (self.intf1, self.intf2))
-        return f"{first}<->{second}"
+        ends = (f"{intf.node}-{intf}" if intf.name == UPLINK else str(intf) for intf in (self.intf1, self.intf2))
+        return "<->".join(ends)
 
     @classmethod
     def makeIntfPair(

@@ -4,6 +4,7 @@
 |---|---|
 | agnhost | its servers in the responder, by command line as upstream; its clients as /agnhost |
 | pause | nothing |
+| coredns | the cluster's DNS on port 53 in the responder |
 | a tool image (TOOLS) | its command, from the host's programs |
 | anything else | the published application is not there; something answers on all of its ports instead |
 
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.system import DNS_PORT
 from topo import agnhost_commands, container_env
 from topo.agnhost_commands import Process, Served, as_process
 from topo.servers import Protocol, Server
@@ -99,6 +101,8 @@ def program(container: Container, pod: Mapping[str, Any]) -> Program:
         return Served((), host)
     if image == "agnhost":
         return agnhost_commands.program(command, args, env, cwd, host)
+    if image == "coredns":
+        return Served(tuple(_dns_servers(image, container, pod, env)), host)
     if image in TOOLS:
         tool = TOOLS[image]
         argv = (*command, *args) if command else (*tool.entrypoint, *(args or tool.default))
@@ -150,6 +154,14 @@ def _application_servers(
     if not ports:
         ports.update(dict.fromkeys(("tcp", port) for port in EXPOSED_PORTS.get(image, ())))
     return (Server(protocol, port, "application") for protocol, port in ports)
+
+
+def _dns_servers(
+    image: str, container: Container, pod: Mapping[str, Any], env: Mapping[str, str]
+) -> Iterator[Server]:
+    """DNS, and the other ports that its manifest knows of: metrics, health, readiness."""
+    yield from (Server("udp", DNS_PORT, "dns"), Server("tcp", DNS_PORT, "dns"))
+    yield from (server for server in _application_servers(image, container, pod, env) if server.port != DNS_PORT)
 
 
 def _containers(pod: Mapping[str, Any]) -> Iterator[Container]:

@@ -56,7 +56,7 @@ def pivot_root(new_root: str, put_old: str) -> None:
 
 
 class _MountAttributes(ctypes.Structure):
-    _fields_ = [(field, ctypes.c_uint64) for field in ("attr_set", "attr_clr", "propagation", "userns_fd")]  # noqa: RUF012
+    _fields_ = [(field, ctypes.c_uint64) for field in ("attr_set", "attr_clr", "propagation", "userns_fd")]
 
 
 def make_read_only(path: str) -> None:

@@ -52,7 +52,9 @@ class Message:
 
     __slots__ = ("payload", "purpose", "tolerate")
 
-    def __init__(self, kind: int, flags: int, body: bytes, purpose: str, tolerate: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, kind: int, flags: int, body: bytes, purpose: str, tolerate: frozenset[int] = frozenset()
+    ) -> None:
         self.payload = struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_ACK | flags, 0, 0) + body
         self.purpose = purpose
         self.tolerate = tolerate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 Protocol = Literal["tcp", "udp", "sctp"]
-Kind = Literal["application", "netexec", "serve-hostname", "http-hostname", "text"]
+Kind = Literal["application", "netexec", "serve-hostname", "http-hostname", "text", "dns"]
 """How a server answers:
 
 application     HTTP and gRPC health and lines over TCP/SCTP, told apart by the first bytes; echo over UDP
@@ -15,6 +15,7 @@ netexec         agnhost netexec: its paths over HTTP, its words over UDP and SCT
 serve-hostname  agnhost serve-hostname: the hostname to whoever connects (TCP) or sends anything (UDP)
 http-hostname   agnhost serve-hostname over HTTP: the hostname at every path
 text            `text` at every path over HTTP, and to whoever sends anything over SCTP
+dns             the cluster's DNS, over UDP and TCP
 """
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from cluster.config import resolve
 from cluster.draft import Draft
 from cluster.ipam import Allocator
-from cluster.loops import found, settle
+from cluster.loops import put_given, settle
 from cluster.model import Cluster
+from cluster.nodes import initial_objects
 from cluster.objects import Object, name, namespace
 
 
@@ -82,13 +83,14 @@ def status_of(a_pod: Mapping[str, Any], status: Object) -> Object:
 
 
 class Scratch:
-    """A cluster without a store: a draft and the loops."""
+    """A cluster without a store and without a DNS server of its own: a draft and the loops."""
 
     def __init__(self, a_cluster: Cluster, objects: Iterable[Object] = ()) -> None:
         self.cluster = a_cluster
         self.allocator = Allocator()
         self.draft = Draft({})
-        found(self.draft, a_cluster, {}, objects)
+        self.draft.put_all(initial_objects(a_cluster, {}))
+        put_given(self.draft, objects)
         self.settle()
 
     def settle(self) -> None:

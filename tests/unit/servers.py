@@ -50,6 +50,11 @@ class ServerProcess:
     def client(self) -> Client:
         return Client(self.socket, patience_s=TIMEOUT_S)
 
+    def empty(self) -> None:
+        """Delete the cluster's own objects, so that all pods and Services are the test's."""
+        self.client().delete("Deployment", "kube-system", "coredns")
+        self.client().delete("Service", "kube-system", "kube-dns")
+
 
 @contextmanager
 def serving(run: Path, objects: Iterable[Object] = ()) -> Iterator[ServerProcess]:

@@ -19,6 +19,7 @@ from cluster.objects import name
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     with serving(tmp_path) as process:
+        process.empty()
         yield process
 
 

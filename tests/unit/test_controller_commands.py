@@ -29,10 +29,15 @@ def test_an_empty_cluster_has_flows_too() -> None:
 def test_plan_counts_a_pods_flows_on_its_node_only(tmp_path: Path) -> None:
     spec = tmp_path / "pod.yaml"
     spec.write_text(POD)
-    empty = flow_counts(resolve(DEFAULT_DOCUMENT), [], [], [])
+    (tmp_path / "nothing.yaml").write_text("")
+    without, _ = planned(tmp_path / "nothing.yaml")
+    flows, pods = planned(spec)
+    for node, count in flows.items():
+        assert count == without[node] + (FLOWS_OF_A_POD if node == pods["web"] else 0), node
+
+
+def planned(spec: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """Flows by node, nodes by pod."""
     result = CliRunner().invoke(plan, ["-f", str(spec), "-o", "json"], standalone_mode=False)
-    planned = json.loads(result.output)
-    (home,) = (pod["node"] for pod in planned["pods"] if pod["name"] == "web")
-    for node in planned["nodes"]:
-        expected = empty[node["name"]] + (FLOWS_OF_A_POD if node["name"] == home else 0)
-        assert node["flows"] == expected, node
+    answer = json.loads(result.output)
+    return {node["name"]: node["flows"] for node in answer["nodes"]}, {pod["name"]: pod["node"] for pod in answer["pods"]}

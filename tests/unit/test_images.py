@@ -159,12 +159,26 @@ def test_a_process_has_its_environment_and_directory() -> None:
     assert result == Process(("sh", "-c", "echo 1"), {"A": "1"}, "/tmp")
 
 
+# --- coredns
+
+
+def test_coredns_serves_dns_and_its_other_ports() -> None:
+    ports = [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 53, "protocol": "TCP"}]
+    probe = {"httpGet": {"path": "/ready", "port": 8181}}
+    dns = (Server("udp", 53, "dns"), Server("tcp", 53, "dns"))
+    assert served("coredns/coredns").servers == dns
+    assert served("registry.k8s.io/coredns/coredns:v1.11.3", ports=ports, readinessProbe=probe).servers == (
+        *dns,
+        Server("tcp", 8181, "application"),
+    )
+
+
 # --- applications
 
 
 def test_an_application_answers_on_its_declared_ports() -> None:
     ports = [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 53, "protocol": "TCP"}, {"containerPort": 9}]
-    assert served("coredns/coredns", ports=ports).servers == (
+    assert served("powerdns/pdns-auth", ports=ports).servers == (
         Server("udp", 53, "application"),
         Server("tcp", 53, "application"),
         Server("tcp", 9, "application"),

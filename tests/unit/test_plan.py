@@ -31,10 +31,11 @@ def test_the_plan_has_the_documented_form() -> None:
         ("worker2", "worker"),
     ]
     assert answer["nodes"][0]["ips"] == [str(samples.cluster().nodes[0].addresses[0])]
-    assert len(answer["pods"]) == 5
+    assert [pod["namespace"] for pod in answer["pods"]] == ["default"] * 5 + ["kube-system"]
     for pod in answer["pods"]:
         assert set(pod) == {"namespace", "name", "node", "ips"}
     assert answer["services"] == [
+        {"namespace": "kube-system", "name": "kube-dns", "cluster_ips": ["10.96.0.10"]},
         {"namespace": "default", "name": "web", "cluster_ips": ["10.96.1.1"]},
         {"namespace": "default", "name": "other", "cluster_ips": []},
         {"namespace": "default", "name": "db", "cluster_ips": ["None"]},
@@ -50,7 +51,7 @@ def test_the_plan_is_what_the_server_makes_of_the_same_spec(tmp_path: Path) -> N
 
 
 def test_a_pod_that_fits_nowhere_is_in_the_plan_with_its_reason() -> None:
-    (pod,) = plan(samples.cluster(), [samples.pod("a", nodeSelector={"disk": "ssd"})]).pods
+    pod, _ = plan(samples.cluster(), [samples.pod("a", nodeSelector={"disk": "ssd"})]).pods
     assert (pod.node, pod.ips) == (None, [])
     assert pod.reason.startswith("0/3 nodes are available: ")
 

@@ -12,5 +12,7 @@
     paths         what is answered to a request: agnhost netexec's paths, or the pod's name
     dial          netexec's /dial: connect from the pod's namespace
     grpc_health   grpc.health.v1.Health over HTTP/2
+    dns_wire      DNS messages
+    names         what DNS servers know: an index of names that follows the API
     words         netexec's words over UDP and SCTP; echo
 """

@@ -10,16 +10,20 @@ import signal
 from pathlib import Path
 
 from topo.responder.control import SOCKET, Control
+from topo.responder.names import Names
+from topo.sandbox import API_SOCKET
 
 
-async def run(path: Path) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def run(directory: Path) -> None:
+    """Serve until SIGTERM or SIGINT; the control socket and the API's are in `directory`."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Control(path):
+    names = Names(directory / API_SOCKET)
+    async with Control(directory / SOCKET, names):
         await stop.wait()
+    names.stop()
 
 
 def main() -> None:
@@ -27,7 +31,7 @@ def main() -> None:
     # One descriptor per server and per connection.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(run(Path(os.environ["MININETES_RUN"]) / SOCKET))
+    asyncio.run(run(Path(os.environ["MININETES_RUN"])))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from topo.responder.names import Names
 from topo.responder.registry import Registry
 from topo.servers import container_of
 
@@ -36,13 +37,14 @@ _log = logging.getLogger(__name__)
 
 
 class Control:
-    """The socket at `path`, as a context: listens inside, and ends with every server closed."""
+    """The socket at `path`, as a context: listens inside, and ends with every server closed. `names` is what DNS
+    servers know; it is the caller's to stop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Names | None = None) -> None:
         self._path = path
         self._writers: set[asyncio.StreamWriter] = set()
         self._watching: set[asyncio.StreamWriter] = set()
-        self._registry = Registry(self._tell_exited)
+        self._registry = Registry(self._tell_exited, names)
 
     async def __aenter__(self) -> Control:
         self._path.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from topo import netns
-from topo.responder import sockets, words
+from topo.responder import dns_wire, sockets, words
 from topo.responder.connection import Connection
+from topo.responder.names import Names
 from topo.responder.running import Running
 from topo.servers import Protocol, ServedContainer, Server
 
@@ -37,10 +38,11 @@ class Outcome:
 
 class Registry:
     """All that this process serves. `on_exit(id, exit_code)` is told when a container ends by itself; `exited` holds
-    those that did, until they are served anew or removed."""
+    those that did, until they are served anew or removed. `names` is what its DNS servers know."""
 
-    def __init__(self, on_exit: Callable[[str, int], None]) -> None:
+    def __init__(self, on_exit: Callable[[str, int], None], names: Names | None = None) -> None:
         self._on_exit = on_exit
+        self._names = names or Names()
         self.exited: dict[str, int] = {}
         self._running: dict[str, Running] = {}
         self._owners: dict[Address, str] = {}
@@ -111,8 +113,10 @@ class Registry:
 
     def _start(self, container: ServedContainer, listeners: list[tuple[Server, socket.socket]]) -> None:
         ready = any(server.protocol != "tcp" for server, _ in listeners)
-        running = Running(container, listeners, partial(self._exit, container.id), ready)
+        running = Running(container, listeners, partial(self._exit, container.id), ready, self._names)
         self._running[container.id] = running
+        if any(server.kind == "dns" for server, _ in listeners):
+            self._names.start()
         loop = asyncio.get_running_loop()
         for server, listener in listeners:
             self._owners[_address(container, server)] = container.id
@@ -157,7 +161,10 @@ def _answer_datagrams(running: Running, server: Server, listener: socket.socket)
             data, ancillary, _, client = listener.recvmsg(_LARGEST_DATAGRAM_BYTES, _ANCILLARY_BYTES)
         except BlockingIOError:
             return
-        answer = words.answer(server.kind, data, running.container.hostname, sockets.shown(client))
+        if server.kind == "dns":
+            answer = dns_wire.response(running.names.index, data, "udp")
+        else:
+            answer = words.answer(server.kind, data, running.container.hostname, sockets.shown(client))
         if answer is None:
             continue
         try:

@@ -7,18 +7,21 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from topo.responder.names import Names
 from topo.servers import ServedContainer, Server
 
 
 @dataclass(slots=True)
 class Running:
     """`exit(code)` ends it by itself. `ready` is what agnhost calls so: its UDP or SCTP server is up. `terminating`
-    is the end that SIGTERM has set. `closed`: it is gone, and a connection just accepted is to be dropped."""
+    is the end that SIGTERM has set. `closed`: it is gone, and a connection just accepted is to be dropped. `names`:
+    what a DNS server knows."""
 
     container: ServedContainer
     listeners: list[tuple[Server, socket.socket]]
     exit: Callable[[int], None]
     ready: bool
+    names: Names
     terminating: asyncio.TimerHandle | None = None
     closed: bool = False
     transports: set[asyncio.Transport] = field(default_factory=set)

@@ -1,0 +1,60 @@
+# Two commands do everything: `make run` and `make test`. Each sets the machine up first, if that was not done yet.
+
+PYTHON ?= /usr/bin/python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Mininet comes with Debian and Ubuntu, for their own Python; hence that one, and system site packages.
+PACKAGES := mininet openvswitch-switch python3-venv python3-setuptools \
+            iproute2 iputils-ping net-tools procps ethtool tcpdump openssl \
+            iperf iperf3 telnet curl wget dnsutils netcat-openbsd socat
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages run test check lint perf bench clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: packages $(VENV)/.ready  ## Install what is missing: Debian packages, the virtual environment
+
+packages:
+	@missing=$$(for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}\n' $$package 2>/dev/null | grep -q '^install ok installed' || echo $$package; \
+	done); \
+	if [ -n "$$missing" ]; then \
+	    echo "installing" $$missing; \
+	    $(SUDO) apt-get update -q && \
+	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+
+$(VENV)/.ready: setup.cfg pyproject.toml | packages
+	$(PYTHON) -m venv --system-site-packages $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+run: setup  ## Start the quickstart cluster, show who reaches whom and how fast; with a terminal, end at the mininet> prompt
+	@$(BIN)/python -m experiments.quickstart
+
+test: lint  ## Everything: unit, real switch, real testbed
+	$(BIN)/python -m pytest
+
+check: lint  ## What needs neither root nor namespaces: linters, unit tests, the pipeline in a real switch
+	$(BIN)/python -m pytest tests/unit tests/ovs
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+perf: setup  ## iperf3 between pods of the running testbed, on one node and across nodes
+	@$(BIN)/mininetes perf
+
+bench: setup  ## Start-up and throughput beside their floors and peers
+	$(BIN)/mininetes bench boot
+	$(BIN)/mininetes bench throughput
+
+clean: setup  ## End all testbeds of this user and forget their logs
+	@$(BIN)/mininetes down --all
+	@$(BIN)/mininetes clean

@@ -1,0 +1,122 @@
+"""mininetes perf, mininetes bench."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import click
+
+from cluster.commands import name_option, output_option, print_json, print_table
+from experiments import boot, iperf, paths, throughput
+from experiments.generated import Size
+from experiments.goals import Report
+from experiments.paths import Path
+from experiments.testbed import CommandError, Testbed
+
+
+@click.command()
+@name_option
+@click.argument("targets", nargs=-1, metavar="[SRC DST]")
+@click.option("--time", "seconds", type=click.FloatRange(min=0.1), default=2.0, show_default=True, metavar="S",
+              help="Seconds per measurement.")  # fmt: skip
+@click.option("--udp", is_flag=True, help="UDP instead of TCP.")
+@click.option("--bandwidth", metavar="RATE", help="Send so much and not more, as 100M or 1G (bit/s).")
+@click.option("-P", "--parallel", type=click.IntRange(1, 128), default=1, help="Connections at a time.")
+@click.option("-R", "--reverse", is_flag=True, help="DST sends to SRC.")
+@click.option("-4", "version", flag_value=4, type=int, help="Over IPv4.")
+@click.option("-6", "version", flag_value=6, type=int, help="Over IPv6.")
+@output_option("table", "json")
+def perf(
+    name: str | None, targets: tuple[str, ...], seconds: float, udp: bool, bandwidth: str | None, parallel: int,
+    reverse: bool, version: int | None, form: str,
+) -> int:  # fmt: skip
+    """How much iperf3 gets from SRC to DST: [NS/]POD or node/NAME. Without them: same node and across nodes."""
+    if len(targets) not in (0, 2):
+        raise click.UsageError(f"name two targets, SRC and DST, or none; found {len(targets)}")
+    options = iperf.Options(seconds, udp, bandwidth, parallel, reverse)
+    testbed = Testbed(name)
+    try:
+        inventory = testbed.inventory()
+        chosen = [paths.named(inventory, *targets)] if targets else paths.quick_look(inventory, version)
+        measured = [(path, _measure(testbed, path, version, options)) for path in chosen]
+    except (CommandError, iperf.IperfError) as error:
+        raise click.ClickException(str(error)) from error
+    _show(measured, form)
+    return 0
+
+
+def _measure(testbed: Testbed, path: Path, version: int | None, options: iperf.Options) -> iperf.Result:
+    server, client = testbed.prefix(path.server.target), testbed.prefix(path.client.target)
+    return iperf.measure(server, client, path.server.address(version), options)
+
+
+def _show(measured: Sequence[tuple[Path, iperf.Result]], form: str) -> None:
+    if form == "json":
+        print_json({"runs": [
+            {"from": path.client.target, "to": path.server.target, "path": path.kind, "protocol": result.protocol,
+             "bits_per_second": result.bits_per_second, "seconds": result.seconds, "retransmits": result.retransmits,
+             "lost_percent": result.lost_percent, "jitter_ms": result.jitter_ms}
+            for path, result in measured
+        ]})  # fmt: skip
+        return
+    rows = [
+        (path.client.target, path.server.target, path.kind, result.protocol.upper(), f"{result.gbps:.2f} Gbit/s",
+         _remark(result)) for path, result in measured
+    ]  # fmt: skip
+    print_table(("FROM", "TO", "PATH", "PROTOCOL", "RATE", "REMARK"), rows)
+
+
+def _remark(result: iperf.Result) -> str:
+    if result.lost_percent is not None:
+        return f"{result.lost_percent:.1f} % lost"
+    return f"{result.retransmits} retransmits" if result.retransmits is not None else ""
+
+
+def _progress(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _answer(benchmark: Callable[[], Report], form: str) -> int:
+    """Run it, print what it found; exit status 1 if a goal does not hold."""
+    try:
+        report = benchmark()
+    except (CommandError, iperf.IperfError) as error:
+        raise click.ClickException(str(error)) from error
+    if form == "json":
+        print_json(report.as_json())
+    else:
+        print_table(("FIGURE", "VALUE", "GOAL", "HOLDS"), report.rows())
+    return 0 if report.holds else 1
+
+
+@click.group()
+def bench() -> None:
+    """Measure this program against its floor and its peers, in one run. Exit status 1: a goal does not hold."""
+
+
+_rounds_option = click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True,
+                              help="How often each arm is measured; the arms take turns.")  # fmt: skip
+
+
+@bench.command("boot")
+@click.option("--nodes", type=click.IntRange(min=1), default=20, show_default=True, help="Workers.")
+@click.option("--pods-per-node", type=click.IntRange(1, 250), default=50, show_default=True)
+@click.option("--peer-hosts", type=click.IntRange(min=1), default=100, show_default=True,
+              help="Hosts that stock Mininet builds.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@click.option("--large", is_flag=True, help="Also bring up 100 nodes x 20 pods.")
+@output_option("table", "json")
+def bench_boot(nodes: int, pods_per_node: int, peer_hosts: int, rounds: int, large: bool, form: str) -> int:
+    """Time to start and to end, and memory per pod, beside the floor and stock Mininet."""
+    size = Size(nodes, pods_per_node)
+    return _answer(lambda: boot.run(size, rounds, peer_hosts, boot.LARGE if large else None, _progress), form)
+
+
+@bench.command("throughput")
+@_rounds_option
+@click.option("--time", "seconds", type=click.FloatRange(min=0.1), default=2.0, show_default=True, metavar="S",
+              help="Seconds per measurement.")  # fmt: skip
+@output_option("table", "json")
+def bench_throughput(rounds: int, seconds: float, form: str) -> int:
+    """TCP through the pipeline beside one NORMAL flow on the same datapath; across nodes beside host to host."""
+    return _answer(lambda: throughput.run(rounds, seconds, _progress), form)

@@ -1,0 +1,137 @@
+"""One iperf3 run between two machines, and what it said (iperf3(1)).
+
+A machine is a command prefix that runs something in it, so that testbeds' pods and bare namespaces are measured
+by the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.model import IPAddress
+from cluster.problems import MachineError
+
+FIRST_PORT = 5201
+_PORTS = 50
+_GRACE_S = 20.0
+"""How much longer than its measurement a run may take."""
+_NOT_FOUND = 127
+_MISSING = "the program 'iperf3' is not there; run: sudo apt-get install iperf3"
+
+
+class IperfError(Exception):
+    """iperf3 could not measure; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`bandwidth` as iperf3 writes it ("100M"); None = as fast as can be."""
+
+    seconds: float = 2.0
+    udp: bool = False
+    bandwidth: str | None = None
+    parallel: int = 1
+    reverse: bool = False
+
+    def arguments(self) -> list[str]:
+        arguments = ["--time", f"{self.seconds:g}", "--parallel", str(self.parallel)]
+        if self.udp:
+            # Without a rate iperf3 sends UDP at 1 Mbit/s, which says nothing about a network.
+            arguments += ["--udp", "--bandwidth", self.bandwidth or "0"]
+        elif self.bandwidth:
+            arguments += ["--bandwidth", self.bandwidth]
+        return [*arguments, "--reverse"] if self.reverse else arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the receiver got. `retransmits` of TCP, `lost_percent` and `jitter_ms` of UDP; None where unknown."""
+
+    bits_per_second: float
+    seconds: float
+    protocol: str
+    retransmits: int | None = None
+    lost_percent: float | None = None
+    jitter_ms: float | None = None
+
+    @property
+    def gbps(self) -> float:
+        return self.bits_per_second / 1e9
+
+
+def measure(server: Sequence[str], client: Sequence[str], address: IPAddress, options: Options) -> Result:
+    """Run a server in one machine, bound to `address`, and a client against it in another.
+
+    Raises IperfError, or MachineError where there is no iperf3.
+    """
+    with _listening(server, address) as port:
+        command = [*client, "iperf3", "--client", str(address), "--port", str(port), "--json", *options.arguments()]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=options.seconds + _GRACE_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise IperfError(f"no answer from {address} within {error.timeout:g} s") from error
+    if done.returncode == _NOT_FOUND:
+        raise MachineError(_MISSING)
+    if not done.stdout.lstrip().startswith("{"):
+        raise IperfError((done.stderr or done.stdout).strip() or f"iperf3 ended with {done.returncode}")
+    return parse(json.loads(done.stdout))
+
+
+def parse(answer: dict[str, Any]) -> Result:
+    """What `iperf3 --client --json` printed. Raises IperfError with iperf3's own message."""
+    if "error" in answer:
+        raise IperfError(str(answer["error"]))
+    end = answer["end"]
+    protocol = str(answer["start"]["test_start"]["protocol"]).lower()
+    # For UDP, "sum" is the client's view (what was sent) with the server's losses; older versions have only that.
+    received = end.get("sum_received") or end["sum"]
+    losses = end.get("sum", received) if protocol == "udp" else {}
+    return Result(
+        bits_per_second=float(received["bits_per_second"]),
+        seconds=float(received["seconds"]),
+        protocol=protocol,
+        retransmits=end.get("sum_sent", {}).get("retransmits"),
+        lost_percent=losses.get("lost_percent"),
+        jitter_ms=losses.get("jitter_ms"),
+    )
+
+
+@contextmanager
+def _listening(server: Sequence[str], address: IPAddress) -> Iterator[int]:
+    """A server for one test, on the first free port; it listens already."""
+    for port in range(FIRST_PORT, FIRST_PORT + _PORTS):
+        argv = [*server, "iperf3", "--server", "--one-off", "--bind", str(address), "--port", str(port), "--forceflush"]
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            said = _until_listening(process)
+            if said is None:
+                yield port
+                return
+            if process.wait() == _NOT_FOUND:
+                raise MachineError(_MISSING)
+            if "Address already in use" not in said:
+                raise IperfError(said)
+        finally:
+            process.terminate()
+            process.communicate()
+    raise IperfError(f"ports {FIRST_PORT} to {FIRST_PORT + _PORTS - 1} of {address} are all in use")
+
+
+def _until_listening(server: subprocess.Popen[str]) -> str | None:
+    """None as soon as it says that it listens (it does so after listen(2)); what it said instead, if it ended."""
+    said: list[str] = []
+    assert server.stdout is not None
+    for line in server.stdout:
+        if "listening on" in line:
+            return None
+        said.append(line)
+    return "".join(said).strip()

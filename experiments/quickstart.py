@@ -1,0 +1,54 @@
+"""What `make run` shows: a testbed from a spec, who reaches whom, how fast; then its prompt, or its end.
+
+Run as: python -m experiments.quickstart [SPEC]. The testbed is taken down whatever happens.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from experiments.testbed import MININETES, Testbed, end, fresh_name
+
+_SPEC = Path(__file__).resolve().parents[1] / "cluster_specs" / "quickstart.yaml"
+
+
+def main(spec: Path = _SPEC) -> int:
+    """The first failing step's exit status, told on standard error; else 0."""
+    testbed = Testbed(fresh_name("quickstart"))
+    signal.signal(signal.SIGTERM, _end_orderly)
+    steps: list[tuple[str, ...]] = [
+        (*testbed.argv("up"), "-f", str(spec)),
+        testbed.argv("matrix"),
+        testbed.argv("perf"),
+    ]
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        steps.append(testbed.argv("cli"))
+    try:
+        for step in steps:
+            status = _run(step)
+            if status != 0:
+                return status
+        return 0
+    finally:
+        end(str(testbed.name))
+
+
+def _run(step: tuple[str, ...]) -> int:
+    shown = " ".join(("mininetes", *step[len(MININETES) :]))
+    print(f"\n$ {shown}", flush=True)
+    status = subprocess.run(step).returncode
+    if status != 0:
+        print(f"quickstart: {shown} failed with exit status {status}; its reason is above", file=sys.stderr)
+    return status
+
+
+def _end_orderly(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:2])))

@@ -1,0 +1,45 @@
+"""Whether a large testbed's pods reach each other, by a sample: one pod of every node opens TCP connections.
+
+All pairs of 2,000 pods would be four million connections. One pod per node towards one pod per node crosses
+every pair of nodes, and towards all pods of its own node every local path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+
+from experiments.generated import SERVER_PORT
+from experiments.testbed import Inventory, Machine, Testbed
+
+_TIMEOUT_S = 5
+_CONNECT = f"""
+import json, socket, sys
+def reaches(address):
+    try:
+        socket.create_connection((address, {SERVER_PORT}), {_TIMEOUT_S}).close()
+        return True
+    except OSError:
+        return False
+print(json.dumps([address for address in sys.argv[1:] if not reaches(address)]))
+"""
+
+
+def sample(inventory: Inventory) -> list[tuple[Machine, list[Machine]]]:
+    """(from, to…) for the first pod of every node."""
+    by_node: dict[str, list[Machine]] = defaultdict(list)
+    for pod in inventory.pods:
+        by_node[pod.node].append(pod)
+    firsts = [pods[0] for pods in by_node.values()]
+    return [(pods[0], [*(pod for pod in firsts if pod is not pods[0]), *pods[1:]]) for pods in by_node.values()]
+
+
+def unreached(testbed: Testbed, plan: Sequence[tuple[Machine, Sequence[Machine]]]) -> list[str]:
+    """The pairs of the plan that no connection was made between."""
+    failures: list[str] = []
+    for client, servers in plan:
+        names = {str(server.address(None)): server.target for server in servers}
+        answer = json.loads(testbed.exec(client.target, "python3", "-c", _CONNECT, *names))
+        failures += [f"{client.target} -> {names[address]}" for address in answer]
+    return failures

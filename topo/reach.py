@@ -1,0 +1,203 @@
+"""New connections from many namespaces at once, to see which of them get an answer.
+
+One process makes the sockets in every namespace (a socket stays in the one it was made in) and waits for all of
+them together, so a thousand pairs cost a second, not a thousand programs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count, groupby
+
+from cluster.model import IPAddress
+from cluster.problems import MachineError
+from topo import namespaces
+
+_IN_FLIGHT = 400
+_REQUEST = b"GET /hostname HTTP/1.1\r\nHost: matrix\r\nConnection: close\r\n\r\n"
+_DATAGRAM = b"hostname\n"
+_ECHO_REQUEST = {4: 8, 6: 128}
+_ECHO_REPLY = {4: 0, 6: 129}
+_ECHO_PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
+_NOT_YET = (errno.EINPROGRESS, errno.EAGAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Does a new connection from the namespace `netns` (a name) to this address get an answer?
+
+    `protocol`: tcp, udp, sctp, or icmp (whose port means nothing).
+    """
+
+    netns: str
+    address: IPAddress
+    protocol: str
+    port: int
+
+
+def answers(questions: Sequence[Question], timeout_s: float, attempts: int) -> dict[Question, bool]:
+    """Ask all; the unanswered ones again, up to `attempts` times in all. Raises MachineError where SCTP is not there."""
+    found: dict[Question, bool] = {}
+    open_questions = list(dict.fromkeys(questions))
+    for _ in range(attempts):
+        found.update(_Round(timeout_s).ask(open_questions))
+        open_questions = [question for question in open_questions if not found[question]]
+    return found
+
+
+class _Attempt:
+    """One connection under way: what to do when its socket is ready, until that says yes or no."""
+
+    def __init__(self, question: Question, connection: socket.socket, deadline: float) -> None:
+        self.question, self.socket, self.deadline = question, connection, deadline
+        self.connected = question.protocol in ("udp", "icmp")
+
+    @property
+    def waits_for(self) -> int:
+        return selectors.EVENT_READ if self.connected else selectors.EVENT_WRITE
+
+    def step(self) -> bool | None:
+        """Go on; the verdict, or None while there is none."""
+        try:
+            if self.connected:
+                return self._read()
+            number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                return False
+            self.connected = True
+            self.socket.send(_REQUEST)
+        except OSError:
+            # Refused, reset, unreachable: all of them mean that it does not reach.
+            return False
+        return None
+
+    def _read(self) -> bool | None:
+        data = self.socket.recv(2048)
+        if self.question.protocol == "icmp":
+            return True if _is_reply(data, self.question.address.version, self.socket) else None
+        return True
+
+    def expired(self) -> bool:
+        """The verdict at the deadline: a connection that stands reached its peer, even if that says nothing."""
+        return self.connected and self.question.protocol in ("tcp", "sctp")
+
+
+class _Round:
+    """One attempt at each question."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._selector = selectors.DefaultSelector()
+        self._pending: deque[_Attempt] = deque()
+        self._verdicts: dict[Question, bool] = {}
+
+    def ask(self, questions: Iterable[Question]) -> dict[Question, bool]:
+        by_place = groupby(sorted(questions, key=lambda question: question.netns), lambda question: question.netns)
+        for netns, group in by_place:
+            waiting = list(group)
+            while waiting:
+                self._wait(_IN_FLIGHT)
+                batch, waiting = waiting[:_IN_FLIGHT], waiting[_IN_FLIGHT:]
+                fd = namespaces.open_pinned(netns)
+                with namespaces.visit(fd):
+                    for question in batch:
+                        self._begin(question)
+                os.close(fd)
+        self._wait(0)
+        self._selector.close()
+        return self._verdicts
+
+    def _begin(self, question: Question) -> None:
+        connection = _socket(question)
+        connection.setblocking(False)
+        number = connection.connect_ex((str(question.address), question.port))
+        attempt = _Attempt(question, connection, time.monotonic() + self._timeout_s)
+        if number and number not in _NOT_YET:
+            connection.close()
+            self._verdicts[question] = False
+            return
+        try:
+            if question.protocol == "udp":
+                connection.send(_DATAGRAM)
+            elif question.protocol == "icmp":
+                connection.send(_echo_request(question.address.version, connection))
+        except OSError:
+            connection.close()
+            self._verdicts[question] = False
+            return
+        self._pending.append(attempt)
+        self._selector.register(connection, attempt.waits_for, attempt)
+
+    def _wait(self, at_most: int) -> None:
+        """Until no more than so many attempts are under way."""
+        while len(self._selector.get_map()) > at_most:
+            while self._pending and self._pending[0].question in self._verdicts:
+                self._pending.popleft()
+            timeout = max(0.0, self._pending[0].deadline - time.monotonic())
+            for key, _ in self._selector.select(timeout):
+                attempt: _Attempt = key.data
+                verdict = attempt.step()
+                if verdict is None:
+                    self._selector.modify(attempt.socket, attempt.waits_for, attempt)
+                else:
+                    self._end(attempt, verdict)
+            now = time.monotonic()
+            while self._pending and self._pending[0].deadline <= now:
+                attempt = self._pending.popleft()
+                if attempt.question not in self._verdicts:
+                    self._end(attempt, attempt.expired())
+
+    def _end(self, attempt: _Attempt, verdict: bool) -> None:
+        self._verdicts[attempt.question] = verdict
+        self._selector.unregister(attempt.socket)
+        attempt.socket.close()
+
+
+_KINDS: dict[str, Callable[[int], tuple[int, int]]] = {
+    "tcp": lambda _version: (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+    "udp": lambda _version: (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+    "sctp": lambda _version: (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
+    "icmp": lambda version: (socket.SOCK_RAW, _ECHO_PROTOCOL[version]),
+}
+
+
+def _socket(question: Question) -> socket.socket:
+    family = socket.AF_INET if question.address.version == 4 else socket.AF_INET6
+    try:
+        return socket.socket(family, *_KINDS[question.protocol](question.address.version))
+    except OSError as error:
+        if error.errno == errno.EPROTONOSUPPORT:
+            raise MachineError("this kernel has no SCTP; run: sudo modprobe sctp") from error
+        raise
+
+
+_echo_numbers = count(1)
+
+
+def _echo_request(version: int, connection: socket.socket) -> bytes:
+    """An echo request (RFC 792, RFC 4443) whose identifier is the socket's file descriptor."""
+    identifier, number = connection.fileno() & 0xFFFF, next(_echo_numbers) & 0xFFFF
+    head = struct.pack("!BBHHH", _ECHO_REQUEST[version], 0, 0, identifier, number)
+    checksum = _internet_checksum(head) if version == 4 else 0
+    return head[:2] + struct.pack("!H", checksum) + head[4:]
+
+
+def _is_reply(data: bytes, version: int, connection: socket.socket) -> bool:
+    message = data[(data[0] & 0xF) * 4 :] if version == 4 else data
+    kind, _, _, identifier = struct.unpack_from("!BBHH", message)
+    return bool(kind == _ECHO_REPLY[version] and identifier == connection.fileno() & 0xFFFF)
+
+
+def _internet_checksum(data: bytes) -> int:
+    """RFC 1071."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
