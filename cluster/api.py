@@ -72,6 +72,20 @@ class Api:
         self._wakeup.notify()
         return _json({"revision": self._store.revision})
 
+    async def realised(self, request: Request) -> Response:
+        """Answer when a component has observed a revision; 504 if that takes too long."""
+        component, revision = request.query_params.get("component", ""), _number(request, "revision", 0)
+        deadline = asyncio.get_running_loop().time() + _number(request, "timeout_s", DEFAULT_SYNC_TIMEOUT_S)
+        while True:
+            event = self._wakeup.next()
+            said = self._observed.get(component)
+            left_s = deadline - asyncio.get_running_loop().time()
+            if said is not None and said.revision >= revision:
+                return _json({"revision": said.revision})
+            if left_s <= 0 or self._stopping:
+                return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")])
+            await _wait(event, left_s)
+
     async def objects(self, request: Request) -> Response:
         kinds = _kinds(request) or self._store.kinds()
         return _json({"revision": self._store.revision, "objects": list(self._store.list(kinds))})
@@ -160,6 +174,7 @@ def application(api: Api) -> Starlette:
             Route(f"{PREFIX}/apply", api.apply, methods=["POST"]),
             Route(f"{PREFIX}/status", api.status, methods=["POST"]),
             Route(f"{PREFIX}/observed", api.observed, methods=["POST"]),
+            Route(f"{PREFIX}/realised", api.realised, methods=["GET"]),
             Route(f"{PREFIX}/sync", api.sync, methods=["GET"]),
             Route(f"{PREFIX}/objects", api.objects, methods=["GET"]),
             Route(f"{PREFIX}/objects", api.delete, methods=["DELETE"]),

@@ -106,6 +106,12 @@ class Client:
         answer = self._request("GET", "objects", {"kinds": ",".join(kinds)})
         return int(answer["revision"]), answer["objects"]
 
+    def wait_realised(self, component: str, revision: int, timeout_s: float) -> int:
+        """Wait until a component has observed a revision; the one it has. Raises NotInSyncError."""
+        query = {"component": component, "revision": str(revision), "timeout_s": str(timeout_s)}
+        answer = self._request("GET", "realised", query, timeout_s=timeout_s + SYNC_GRACE_S)
+        return int(answer["revision"])
+
     def sync(self, timeout_s: float) -> Mapping[str, Any]:
         """Wait until the testbed realises what the API says.
 

@@ -19,7 +19,8 @@ class Goal:
 
     @property
     def holds(self) -> bool:
-        return self.value <= self.goal if self.direction == "at most" else self.value >= self.goal
+        # Times, rates and sizes are positive: anything else is a measurement that went wrong.
+        return 0 < self.value <= self.goal if self.direction == "at most" else self.value >= self.goal
 
     def as_json(self) -> dict[str, Any]:
         return {

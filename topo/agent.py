@@ -12,14 +12,16 @@ import logging
 import os
 import signal
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import ExceptHookArgs, Thread
 from typing import Any
 
-from cluster.client import Batch, Client
+from cluster.client import Batch, Client, NotInSyncError
 from cluster.config import resolve
 from cluster.model import Cluster
 from topo import confine, nodes, ovs
@@ -34,8 +36,6 @@ from topo.servers import ServedContainer
 from topo.waiting import wait_until
 
 _LOG = logging.getLogger("agent")
-_CHECK_INTERVAL_S = 1.0
-"""How often to see that the responder is still there."""
 _CONTROLLER_TIMEOUT_S = 60.0
 
 Message = Callable[[], None]
@@ -57,10 +57,17 @@ class Agent:
         """Pods that something happened to since the last round."""
         self._revision = 0
         self._observed = -1
+        self._unswitched: dict[str, ManagedPod] = {}
+        """Pods that the switches do not know yet: their containers wait, as they wait for a CNI plugin."""
+        self._switched = -1
+        """The revision that the controller has realised, as far as this agent has heard."""
+        self._awaited: SimpleQueue[int] = SimpleQueue()
         self._adopted: dict[str, dict[str, Any]] = {}
         """Processes that were there before this agent, by id."""
         self._runtime = Runtime(run, lambda event: self._queue.put(lambda: self._on_runtime(event)))
-        self._responder = Responder(run)
+        self._responder = Responder(run, lambda event: self._queue.put(lambda: self._on_responder(event)))
+        self._sweeping = False
+        """The next round ends with the removal of what nobody wants any more."""
         self._probes = ProbeRunner(
             on_health=lambda key, health: self._queue.put(lambda: self._on_health(key, health)),
             on_error=lambda error: self._queue.put(lambda: _raise(error)),
@@ -72,6 +79,7 @@ class Agent:
         # The first message is init's: which processes there are already. Before it, nothing may be started.
         self._queue.get()()
         Thread(target=self._watch, name="watch", daemon=True).start()
+        Thread(target=self._await_switches, name="switches", daemon=True).start()
         while True:
             self._receive()
             self._round()
@@ -80,11 +88,23 @@ class Agent:
         for batch in Client(self._run / API_SOCKET).watch(["Pod"]):
             self._queue.put(lambda batch=batch: self._on_batch(batch))  # type: ignore[misc]
 
+    def _await_switches(self) -> None:
+        client = Client(self._run / API_SOCKET)
+        while True:
+            awaited = self._awaited.get()
+            while True:
+                try:
+                    revision = client.wait_realised("controller", awaited, _CONTROLLER_TIMEOUT_S)
+                    break
+                except NotInSyncError as error:
+                    _LOG.warning("pods wait to be started: %s", error)
+            self._queue.put(lambda revision=revision: self._on_switched(revision))  # type: ignore[misc]
+
     def _receive(self) -> None:
         """Wait for something to happen, then take everything that has."""
         now = self._clock()
         looks = [look for pod in self._pods.values() if (look := pod.life.next_look()) is not None]
-        timeout = min([_CHECK_INTERVAL_S, *(max(0.0, look - now) for look in looks)])
+        timeout = max(0.0, min(looks) - now) if looks else None
         try:
             self._queue.get(timeout=timeout)()
             while True:
@@ -110,7 +130,7 @@ class Agent:
         if batch.reset:
             for uid in self._pods.keys() - present:
                 self._stop(uid)
-            self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
+            self._sweeping = True
         self._revision = batch.revision
 
     def _admit(self, pod: Mapping[str, Any]) -> None:
@@ -145,6 +165,27 @@ class Agent:
             self._ended(managed, container, event["exit_code"], event["finished_at"])
         self._changed[uid] = managed
 
+    def _on_switched(self, revision: int) -> None:
+        self._switched = max(self._switched, revision)
+        self._changed.update(self._unswitched)
+        self._unswitched.clear()
+
+    def _on_responder(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "lost":
+            self._serve_again()
+            return
+        uid, _, container = event["id"].partition("/")
+        managed = self._pods.get(uid)
+        if managed is not None and managed.life.containers[container].phase == "running":
+            self._ended(managed, container, event["exit_code"], self._clock())
+            self._changed[uid] = managed
+
+    def _serve_again(self) -> None:
+        for id, error in self._responder.restore().items():
+            uid, _, container = id.partition("/")
+            self._ended(self._pods[uid], container, 1, self._clock(), error)
+            self._changed[uid] = self._pods[uid]
+
     def _on_health(self, key: str, health: Health) -> None:
         uid, _, container = key.partition("/")
         managed = self._pods.get(uid)
@@ -159,7 +200,7 @@ class Agent:
 
     def _kill(self, managed: ManagedPod, container: str) -> None:
         if managed.is_served(container):
-            self._responder.change([], [managed.served_id(container)])
+            self._responder.change([], remove=[managed.served_id(container)])
             self._ended(managed, container, 128 + signal.SIGKILL, self._clock(), "its probe failed")
         else:
             self._runtime.signal(managed.run_id(container, managed.life.containers[container].run), signal.SIGTERM)
@@ -170,11 +211,23 @@ class Agent:
         self._attach([pod for pod in self._changed.values() if not pod.attached and not pod.life.stopping])
         while self._changed:
             reported.update(self._changed)
-            batch, self._changed = list(self._changed.values()), {}
-            self._act(batch)
-        self._responder.check()
+            batch, self._changed = self._changed, {}
+            self._act([pod for pod in batch.values() if self._may_run(pod)])
+        if self._unswitched:
+            self._awaited.put(max(pod.admitted_at for pod in self._unswitched.values()))
+        if self._sweeping:
+            self._sweeping = False
+            self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
+            self._serve_again()
         self._finish([pod for pod in reported.values() if pod.life.stopped])
         self._report([pod for pod in reported.values() if pod.uid in self._pods])
+
+    def _may_run(self, pod: ManagedPod) -> bool:
+        """Whether the switches know the pod, or it is to end anyway."""
+        if pod.admitted_at <= self._switched or pod.life.stopping:
+            return True
+        self._unswitched[pod.uid] = pod
+        return False
 
     def _attach(self, pods: list[ManagedPod]) -> None:
         self._network.attach([pod.interface for pod in pods if pod.interface is not None])
@@ -184,6 +237,7 @@ class Agent:
     def _act(self, pods: Iterable[ManagedPod]) -> None:
         serve: dict[str, tuple[ManagedPod, str, ServedContainer]] = {}
         remove: list[str] = []
+        terminate: list[str] = []
         now = self._clock()
         for pod in pods:
             for action in pod.life.advance(now):
@@ -196,16 +250,16 @@ class Agent:
                     else:
                         self._start_process(pod, action)
                 elif served:
-                    remove.append(pod.served_id(action.container))
-                    self._ended(pod, action.container, 0, now)
-                    self._changed[pod.uid] = pod
+                    (terminate if action.number == signal.SIGTERM else remove).append(pod.served_id(action.container))
                 else:
                     self._signal(pod, action)
-        if serve or remove:
-            self._serve(serve, remove)
+        if serve or remove or terminate:
+            self._serve(serve, remove, terminate)
 
-    def _serve(self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str]) -> None:
-        errors = self._responder.change([description for _, _, description in serve.values()], remove)
+    def _serve(
+        self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str], terminate: list[str]
+    ) -> None:
+        errors = self._responder.change([description for *_, description in serve.values()], remove, terminate)
         now = self._clock()
         for id, (pod, container, _) in serve.items():
             if id in errors:
@@ -256,6 +310,12 @@ class Agent:
             self._api.observed("agent", self._revision, {"pods": len(self._pods)})
 
 
+def _end(failure: ExceptHookArgs) -> None:
+    """A thread that died ends the agent, so that init starts it anew: half of one would look alive."""
+    sys.excepthook(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
+    os._exit(1)
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -273,6 +333,7 @@ def _connect_to_controller(cluster: Cluster) -> None:
 
 def main() -> None:
     """Run as one of init's services; the run directory is in MININETES_RUN."""
+    threading.excepthook = _end
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ["MININETES_RUN"])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])

@@ -39,6 +39,8 @@ class ManagedPod:
     interface: PodInterface | None
     life: PodLife
     programs: Mapping[str, Served | Process]
+    admitted_at: int
+    """The revision in which it was bound, or was there when this agent came."""
     attached: bool = False
     known_runs: set[str] = field(default_factory=set)
     """Runs of processes that init knows of, by id."""
@@ -53,7 +55,11 @@ class ManagedPod:
         spec = pod["spec"]
         every = (*(spec.get("initContainers") or ()), *spec["containers"])
         programs = {container["name"]: images.program(container, pod) for container in every}
-        return cls(pod, cluster, interface, PodLife(pod), programs)
+        life = PodLife(pod)
+        status = pod.get("status") or {}
+        for known in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+            life.containers[known["name"]].run = known["restartCount"]
+        return cls(pod, cluster, interface, life, programs, int(pod["metadata"]["resourceVersion"]))
 
     @property
     def uid(self) -> str:

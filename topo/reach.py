@@ -44,7 +44,7 @@ class Question:
 
 
 def answers(questions: Sequence[Question], timeout_s: float, attempts: int) -> dict[Question, bool]:
-    """Ask all; the unanswered ones again, up to `attempts` times in all. Raises MachineError where SCTP is not there."""
+    """Ask all; the unanswered ones again, up to `attempts` times in all. Raises MachineError where there is no SCTP."""
     found: dict[Question, bool] = {}
     open_questions = list(dict.fromkeys(questions))
     for _ in range(attempts):

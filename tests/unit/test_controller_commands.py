@@ -40,4 +40,5 @@ def planned(spec: Path) -> tuple[dict[str, int], dict[str, str]]:
     """Flows by node, nodes by pod."""
     result = CliRunner().invoke(plan, ["-f", str(spec), "-o", "json"], standalone_mode=False)
     answer = json.loads(result.output)
-    return {node["name"]: node["flows"] for node in answer["nodes"]}, {pod["name"]: pod["node"] for pod in answer["pods"]}
+    nodes, pods = answer["nodes"], answer["pods"]
+    return {node["name"]: node["flows"] for node in nodes}, {pod["name"]: pod["node"] for pod in pods}

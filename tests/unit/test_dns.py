@@ -141,9 +141,10 @@ def test_a_headless_service_has_the_addresses_of_its_ready_endpoints() -> None:
     assert data(found, f"db.default.{SVC}") == ["10.0.0.1", "10.0.0.3"]
 
 
-@pytest.mark.parametrize("slices", [(), (endpoint_slice("db"),), (endpoint_slice("db", endpoint("10.0.0.1", "", False)),)])
-def test_a_headless_service_without_ready_endpoints_does_not_exist(slices: Sequence[Object]) -> None:
-    assert status(index(headless(), *slices), f"db.default.{SVC}") == "NXDOMAIN"
+@pytest.mark.parametrize("endpoints", [(), (endpoint("10.0.0.1", ready=False),)])
+def test_a_headless_service_without_ready_endpoints_does_not_exist(endpoints: Sequence[Object]) -> None:
+    assert status(index(headless(), endpoint_slice("db", *endpoints)), f"db.default.{SVC}") == "NXDOMAIN"
+    assert status(index(headless()), f"db.default.{SVC}") == "NXDOMAIN"
 
 
 def test_an_endpoint_has_a_name_by_its_hostname_or_else_its_address() -> None:
@@ -165,8 +166,8 @@ def test_each_endpoint_and_named_port_has_an_srv_record() -> None:
 
 
 def test_both_families_of_an_endpoint_share_its_name_and_srv_record() -> None:
-    slices = endpoint_slice("db", endpoint("10.0.0.1", "db-0")), endpoint_slice("db", endpoint("fd00::1", "db-0"), name="6")
-    found = index(headless(), *slices)
+    ipv6 = endpoint_slice("db", endpoint("fd00::1", "db-0"), name="6")
+    found = index(headless(), endpoint_slice("db", endpoint("10.0.0.1", "db-0")), ipv6)
     assert data(found, f"db-0.db.default.{SVC}") == ["10.0.0.1"]
     assert data(found, f"db-0.db.default.{SVC}", "AAAA") == ["fd00::1"]
     assert data(found, f"_http._tcp.db.default.{SVC}", "SRV") == [f"0 100 80 db-0.db.default.{SVC}"]
@@ -254,7 +255,8 @@ def test_names_outside_the_zones_are_refused(name: str) -> None:
 
 
 def test_the_zone_has_its_own_records() -> None:
-    found = index({**service("kube-dns", ("10.96.0.10",)), "metadata": {"name": "kube-dns", "namespace": "kube-system"}})
+    metadata = {"name": "kube-dns", "namespace": "kube-system"}
+    found = index({**service("kube-dns", ("10.96.0.10",)), "metadata": metadata})
     said = answer(found, f"{ZONE}.", "NS")
     assert [record.data for record in said.records] == [f"kube-dns.kube-system.{SVC}"]
     assert [record.data for record in said.additional] == ["10.96.0.10"]

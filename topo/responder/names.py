@@ -26,10 +26,9 @@ class Names:
             self._thread.start()
 
     def stop(self) -> None:
+        """Watch no longer. What is known stays."""
         if self._client is not None:
             self._client.close()
-        if self._thread is not None:
-            self._thread.join()
 
     def _watch(self, client: Client) -> None:
         state = DnsState()
