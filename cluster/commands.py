@@ -57,7 +57,11 @@ def _root() -> None:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-name_option = click.option("--name", metavar="N", help="Which testbed; can be left out while only one runs.")
+NAME_VARIABLE = "MININETES_NAME"
+name_option = click.option(
+    "--name", metavar="N", envvar=NAME_VARIABLE, show_envvar=True,
+    help="Which testbed; can be left out while only one runs.",
+)  # fmt: skip
 files_option = click.option(
     "-f", "--filename", "files", metavar="FILE", multiple=True, help="A file, a directory, or - for standard input."
 )

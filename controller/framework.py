@@ -40,6 +40,8 @@ def chosen() -> str:
 def _prepare(name: str) -> None:
     """What must be done before the framework is imported."""
     if name == "ryu":
+        # eventlet's own DNS client replaces dnspython's for the whole process, and takes as long to load as the rest.
+        os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
         wsgi = import_module("eventlet.wsgi")
         # Ryu 4.34 imports a name that eventlet dropped in 0.30.3; nothing here serves HTTP through it.
         if not hasattr(wsgi, "ALREADY_HANDLED"):

@@ -86,11 +86,11 @@ def _large(size: Size, directory: Path, progress: Progress) -> dict[str, Any]:
     began = time.monotonic()
     with testbed.running(spec, "bench-large") as large:
         up_s = time.monotonic() - began
-        inventory = large.inventory()
-        plan = reachability.sample(inventory)
+        servers = generated.servers(large.inventory())
+        plan = reachability.sample(servers)
         failures = reachability.unreached(large, plan)
-        pairs = sum(len(servers) for _, servers in plan)
-    pods = {"pods": len(inventory.pods), "expected_pods": size.pods}
+    pods = {"pods": len(servers), "expected_pods": size.pods}
+    pairs = sum(len(peers) for _, peers in plan)
     return {"up_s": up_s, **pods, "pairs": pairs, "unreached": failures}
 
 

@@ -47,8 +47,7 @@ def _make_node(node: int, home: int, root: kernel.Socket, bridge: int) -> int:
         kernel.change(kernel.LOOPBACK, up=True), kernel.change(_UPLINK, up=True), kernel.change(_TRUNK, up=True),
         kernel.address(_UPLINK, _UNDERLAY + 1 + node, 16), kernel.address(_TRUNK, _pod_address(node, 1), 32),
         kernel.neighbour(_TRUNK, _GATEWAY, _GATEWAY_MAC), kernel.default_route(_TRUNK, _GATEWAY),
-        kernel.vxlan(f"v{node}", _UNDERLAY + 1 + node, mac(_TUNNEL, node), _POD_MTU_BYTES, index),
-        kernel.change(index, netns=home),
+        kernel.vxlan(f"v{node}", _UNDERLAY + 1 + node, mac(_TUNNEL, node), _POD_MTU_BYTES, index, home),
     ])  # fmt: skip
     return fd
 

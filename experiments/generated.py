@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cluster.model import MAX_PODS_PER_NODE
+from experiments.testbed import Inventory, Machine
 
 SERVER_PORT = 8080
 _SERVER = "registry.k8s.io/e2e-test-images/agnhost:2.47"
@@ -70,6 +71,11 @@ def of_size(size: Size) -> list[dict[str, Any]]:
 def for_throughput(mode: Literal["overlay", "direct"]) -> list[dict[str, Any]]:
     """Two workers with two pods each."""
     return [cluster(f"throughput-{mode}", 2, mode), deployment("pod", 4)]
+
+
+def servers(inventory: Inventory) -> list[Machine]:
+    """The pods of these specs: not the cluster's own."""
+    return [pod for pod in inventory.pods if not pod.target.startswith("kube-system/")]
 
 
 def write(documents: list[dict[str, Any]], path: Path) -> Path:

@@ -108,17 +108,18 @@ def macvlan(name: str, lower: int, mac: str, mtu: int, netns: int, index: int) -
     return _create(link, "macvlan", _u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE))
 
 
-def vxlan(name: str, local: IPv4Address, mac: str, mtu: int, index: int) -> bytes:
+def vxlan(name: str, local: IPv4Address, mac: str, mtu: int, index: int, netns: int) -> bytes:
+    """Made in `netns` at once; its UDP socket stays in the namespace of the netlink socket."""
     data = _u32(IFLA_VXLAN_ID, 1) + _attribute(IFLA_VXLAN_LOCAL, local.packed)
     data += _attribute(IFLA_VXLAN_LEARNING, b"\0") + _attribute(IFLA_VXLAN_PORT, struct.pack("!H", 4789))
-    return _create(_link(name, mac, mtu, index=index), "vxlan", data)
+    return _create(_link(name, mac, mtu, netns, index), "vxlan", data)
 
 
-def change(index: int, *, name: str = "", up: bool = False, master: int = 0, netns: int | None = None) -> bytes:
+def change(index: int, *, name: str = "", up: bool = False, master: int = 0) -> bytes:
     """Change an interface; with index 0, the one of that name."""
     body = _ifinfo(index, up) + (_attribute(IFLA_IFNAME, name.encode()) if name else b"")
     body += _u32(IFLA_MASTER, master) if master else b""
-    return _message(RTM_NEWLINK, 0, body + (b"" if netns is None else _u32(IFLA_NET_NS_FD, netns)))
+    return _message(RTM_NEWLINK, 0, body)
 
 
 def address(index: int, ip: IPv4Address, prefix_length: int) -> bytes:

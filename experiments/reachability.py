@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from experiments.generated import SERVER_PORT
-from experiments.testbed import Inventory, Machine, Testbed
+from experiments.testbed import Machine, Testbed
 
 _TIMEOUT_S = 5
 _CONNECT = f"""
@@ -26,13 +26,13 @@ print(json.dumps([address for address in sys.argv[1:] if not reaches(address)]))
 """
 
 
-def sample(inventory: Inventory) -> list[tuple[Machine, list[Machine]]]:
+def sample(pods: Sequence[Machine]) -> list[tuple[Machine, list[Machine]]]:
     """(from, to…) for the first pod of every node."""
     by_node: dict[str, list[Machine]] = defaultdict(list)
-    for pod in inventory.pods:
+    for pod in pods:
         by_node[pod.node].append(pod)
-    firsts = [pods[0] for pods in by_node.values()]
-    return [(pods[0], [*(pod for pod in firsts if pod is not pods[0]), *pods[1:]]) for pods in by_node.values()]
+    firsts = [on_node[0] for on_node in by_node.values()]
+    return [(first, [*(other for other in firsts if other is not first), *by_node[first.node][1:]]) for first in firsts]
 
 
 def unreached(testbed: Testbed, plan: Sequence[tuple[Machine, Sequence[Machine]]]) -> list[str]:

@@ -18,6 +18,7 @@ from cluster.model import IPAddress
 from cluster.problems import NoTestbedError
 
 MININETES = (sys.executable, "-m", "cluster.commands")
+_SHOWN = 12
 _serial = count()
 
 
@@ -54,7 +55,7 @@ class Inventory:
         for name in (target, f"default/{target}"):
             if name in named:
                 return named[name]
-        have = ", ".join(named)
+        have = ", ".join([*named][:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
         raise NoTestbedError(f"there is no pod or node {target!r} with an address (have: {have})")
 
 

@@ -220,7 +220,7 @@ class Agent:
             self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
             self._serve_again()
         self._finish([pod for pod in reported.values() if pod.life.stopped])
-        self._report([pod for pod in reported.values() if pod.uid in self._pods])
+        self._report([pod for uid, pod in reported.items() if uid in self._pods and uid not in self._unswitched])
 
     def _may_run(self, pod: ManagedPod) -> bool:
         """Whether the switches know the pod, or it is to end anyway."""
@@ -233,6 +233,8 @@ class Agent:
         self._network.attach([pod.interface for pod in pods if pod.interface is not None])
         for pod in pods:
             pod.attached = True
+        if pods:
+            _LOG.info("%d pods have their interfaces", len(pods))
 
     def _act(self, pods: Iterable[ManagedPod]) -> None:
         serve: dict[str, tuple[ManagedPod, str, ServedContainer]] = {}
@@ -255,6 +257,7 @@ class Agent:
                     self._signal(pod, action)
         if serve or remove or terminate:
             self._serve(serve, remove, terminate)
+            _LOG.info("%d containers are served, %d no longer", len(serve), len(remove) + len(terminate))
 
     def _serve(
         self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str], terminate: list[str]
@@ -305,6 +308,7 @@ class Agent:
         statuses = [status for pod in pods if (status := pod.changed_status(now)) is not None]
         if statuses:
             self._api.post_statuses(statuses)
+            _LOG.info("%d statuses reported", len(statuses))
         if self._observed != self._revision:
             self._observed = self._revision
             self._api.observed("agent", self._revision, {"pods": len(self._pods)})
@@ -338,6 +342,7 @@ def main() -> None:
     run = Path(os.environ["MININETES_RUN"])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
     nodes.build(cluster)
+    _LOG.info("%d nodes and their switches are there", len(cluster.nodes))
     Thread(target=_connect_to_controller, args=(cluster,), name="controller", daemon=True).start()
     Agent(run, cluster).serve_forever()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import pty
 import select
@@ -37,6 +38,8 @@ from topo.confine import Place
 UPLINK = "eth0"
 _PROMPT = chr(127)
 
+# Mininet makes its own class the one of every logger in the process.
+logging.setLoggerClass(logging.Logger)
 # Else Mininet would raise the whole machine's limits with sysctl.
 Mininet.inited = True
 

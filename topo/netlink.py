@@ -18,7 +18,8 @@ from cluster.model import IPAddress, IPNetwork
 # linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h: the names are theirs.
 NLMSG_ERROR = 2
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 1, 4, 0x100, 0x200, 0x400, 0x800
-RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH, RTM_DELNEIGH = 16, 17, 20, 24, 28, 29
+RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK = 16, 17, 19
+RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH, RTM_DELNEIGH = 20, 24, 28, 29
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_AF_SPEC, IFLA_NET_NS_FD, IFLA_PROTINFO, IFLA_GSO_MAX_SIZE = 26, 28, 12, 41
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
@@ -173,7 +174,8 @@ def set_bridge_port(index: int, *, learning: bool, flood: bool) -> Message:
         + _u8(IFLA_BRPORT_BCAST_FLOOD, flood)
     )
     body = _ifinfo(index, family=socket.AF_BRIDGE) + attribute(IFLA_PROTINFO | NLA_F_NESTED, flags)
-    return Message(RTM_NEWLINK, 0, body, f"set flags of bridge port {index}")
+    # Only "set" reaches the bridge: "new" would succeed and change nothing.
+    return Message(RTM_SETLINK, 0, body, f"set flags of bridge port {index}")
 
 
 def delete_link(name: str) -> Message:
@@ -220,8 +222,8 @@ def add_vxlan_fdb(index: int, mac: str, remote: IPAddress) -> Message:
 
 
 def add_bridge_fdb(index: int, mac: str) -> Message:
-    """Frames to `mac` leave their bridge by this port."""
-    body = struct.pack("=BxxxiHBB", socket.AF_BRIDGE, index, NUD_PERMANENT | NUD_NOARP, NTF_MASTER, 0)
+    """Frames to `mac` leave their bridge by this port. (A *permanent* entry would mean: they are the bridge's own.)"""
+    body = struct.pack("=BxxxiHBB", socket.AF_BRIDGE, index, NUD_NOARP, NTF_MASTER, 0)
     body += _mac(NDA_LLADDR, mac)
     return Message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body, f"add FDB entry {mac}")
 

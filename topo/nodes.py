@@ -64,9 +64,12 @@ def _steer_loops(cluster: Cluster, network: emulation.UnderlayNetwork) -> None:
     if not forwarding.fdb:
         return
     interfaces: dict[tuple[str, int], int] = {}
+    # Mininet has its links in an order of its own.
+    built = {(link.intf1.node.name, link.intf2.node.name): link for link in network.links}
     with netlink.Socket() as root:
-        for index, (link, built) in enumerate(zip(cluster.underlay.links, network.links, strict=True)):
-            for end, interface in ((link.a, built.intf1), (link.b, built.intf2)):
+        for index, link in enumerate(cluster.underlay.links):
+            cable = built[link.a, link.b]
+            for end, interface in ((link.a, cable.intf1), (link.b, cable.intf2)):
                 if end in cluster.underlay.switches:
                     port = interfaces[end, index] = socket.if_nametoindex(interface.name)
                     flood = index in forwarding.flooding

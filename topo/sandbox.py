@@ -133,18 +133,20 @@ def _ended(testbed: Testbed) -> bool:
 
 def _detach(testbed: Testbed, log: Path, report: int) -> NoReturn:
     """In a child: leave the caller's session, make the namespaces, fork PID 1, exit."""
+    # Now, since who runs a testbed decides where it is, and in a user namespace everybody looks like root.
+    directory = testbed.directory
     try:
         os.setsid()
         log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         _make_namespaces()
         pid = os.fork()
         if pid:
-            (testbed.directory / PID_FILE).write_text(str(pid))
+            (directory / PID_FILE).write_text(str(pid))
             os._exit(0)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
             os.dup2(source, target)
-        os.execv(sys.executable, [sys.executable, "-m", "topo.init", str(testbed.directory)])
+        os.execv(sys.executable, [sys.executable, "-m", "topo.init", str(directory)])
     except OSError as error:
         os.write(report, _remedy(error).encode())
     finally:

@@ -49,8 +49,11 @@ def all_services() -> tuple[Service, ...]:
 
 def environment() -> dict[str, str]:
     """What every service finds in its environment."""
+    # Mininet imports distutils; setuptools' own copy of it takes as long to load as the rest of the agent.
+    distutils = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}
     return {
         **os.environ,
+        **distutils,
         "MININETES_RUN": rootfs.RUN,
         "PYTHONDONTWRITEBYTECODE": "1",
         "MALLOC_ARENA_MAX": "2",

@@ -9,7 +9,7 @@ import time
 import click
 
 from cluster.client import Client, NotInSyncError
-from cluster.commands import files_option, name_option, output_option, print_json, print_table
+from cluster.commands import NAME_VARIABLE, files_option, name_option, output_option, print_json, print_table
 from cluster.problems import NoTestbedError
 from cluster.settled import Missing
 from cluster.spec import Spec, load
@@ -90,7 +90,7 @@ def _summary(missing: tuple[Missing, ...]) -> str:
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, envvar=NAME_VARIABLE)
 @click.option("--all", "every", is_flag=True, help="All testbeds of this user.")
 def down(names: tuple[str, ...], every: bool) -> int:
     """End testbeds and everything in them. Without a name: the only one that runs."""
