@@ -11,13 +11,13 @@ from experiments import boot, iperf, paths, throughput
 from experiments.generated import Size
 from experiments.goals import Report
 from experiments.paths import Path
-from experiments.testbed import CommandError, Testbed
+from experiments.testbed import CommandError, Testbed, exit_on_sigterm
 
 
 @click.command()
 @name_option
 @click.argument("targets", nargs=-1, metavar="[SRC DST]")
-@click.option("--time", "seconds", type=click.FloatRange(min=0.1), default=2.0, show_default=True, metavar="S",
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
               help="Seconds per measurement.")  # fmt: skip
 @click.option("--udp", is_flag=True, help="UDP instead of TCP.")
 @click.option("--bandwidth", metavar="RATE", help="Send so much and not more, as 100M or 1G (bit/s).")
@@ -27,7 +27,7 @@ from experiments.testbed import CommandError, Testbed
 @click.option("-6", "version", flag_value=6, type=int, help="Over IPv6.")
 @output_option("table", "json")
 def perf(
-    name: str | None, targets: tuple[str, ...], seconds: float, udp: bool, bandwidth: str | None, parallel: int,
+    name: str | None, targets: tuple[str, ...], seconds: int, udp: bool, bandwidth: str | None, parallel: int,
     reverse: bool, version: int | None, form: str,
 ) -> int:  # fmt: skip
     """How much iperf3 gets from SRC to DST: [NS/]POD or node/NAME. Without them: same node and across nodes."""
@@ -78,6 +78,7 @@ def _progress(text: str) -> None:
 
 def _answer(benchmark: Callable[[], Report], form: str) -> int:
     """Run it, print what it found; exit status 1 if a goal does not hold."""
+    exit_on_sigterm()
     try:
         report = benchmark()
     except (CommandError, iperf.IperfError) as error:
@@ -114,9 +115,9 @@ def bench_boot(nodes: int, pods_per_node: int, peer_hosts: int, rounds: int, lar
 
 @bench.command("throughput")
 @_rounds_option
-@click.option("--time", "seconds", type=click.FloatRange(min=0.1), default=2.0, show_default=True, metavar="S",
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
               help="Seconds per measurement.")  # fmt: skip
 @output_option("table", "json")
-def bench_throughput(rounds: int, seconds: float, form: str) -> int:
+def bench_throughput(rounds: int, seconds: int, form: str) -> int:
     """TCP through the pipeline beside one NORMAL flow on the same datapath; across nodes beside host to host."""
     return _answer(lambda: throughput.run(rounds, seconds, _progress), form)

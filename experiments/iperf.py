@@ -6,7 +6,10 @@ by the same code.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,14 +35,14 @@ class IperfError(Exception):
 class Options:
     """`bandwidth` as iperf3 writes it ("100M"); None = as fast as can be."""
 
-    seconds: float = 2.0
+    seconds: int = 2
     udp: bool = False
     bandwidth: str | None = None
     parallel: int = 1
     reverse: bool = False
 
     def arguments(self) -> list[str]:
-        arguments = ["--time", f"{self.seconds:g}", "--parallel", str(self.parallel)]
+        arguments = ["--time", str(self.seconds), "--parallel", str(self.parallel)]
         if self.udp:
             # Without a rate iperf3 sends UDP at 1 Mbit/s, which says nothing about a network.
             arguments += ["--udp", "--bandwidth", self.bandwidth or "0"]
@@ -71,17 +74,16 @@ def measure(server: Sequence[str], client: Sequence[str], address: IPAddress, op
     """
     with _listening(server, address) as port:
         command = [*client, "iperf3", "--client", str(address), "--port", str(port), "--json", *options.arguments()]
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=options.seconds + _GRACE_S
-            )
-        except subprocess.TimeoutExpired as error:
-            raise IperfError(f"no answer from {address} within {error.timeout:g} s") from error
-    if done.returncode == _NOT_FOUND:
+        with _started(command) as process:
+            try:
+                said, _ = process.communicate(timeout=options.seconds + _GRACE_S)
+            except subprocess.TimeoutExpired as error:
+                raise IperfError(f"no answer from {address} within {error.timeout:g} s") from error
+    if process.returncode == _NOT_FOUND:
         raise MachineError(_MISSING)
-    if not done.stdout.lstrip().startswith("{"):
-        raise IperfError((done.stderr or done.stdout).strip() or f"iperf3 ended with {done.returncode}")
-    return parse(json.loads(done.stdout))
+    if not said.lstrip().startswith("{"):
+        raise IperfError(said.strip() or f"iperf3 ended with {process.returncode}")
+    return parse(json.loads(said))
 
 
 def parse(answer: dict[str, Any]) -> Result:
@@ -108,10 +110,7 @@ def _listening(server: Sequence[str], address: IPAddress) -> Iterator[int]:
     """A server for one test, on the first free port; it listens already."""
     for port in range(FIRST_PORT, FIRST_PORT + _PORTS):
         argv = [*server, "iperf3", "--server", "--one-off", "--bind", str(address), "--port", str(port), "--forceflush"]
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        try:
+        with _started(argv) as process:
             said = _until_listening(process)
             if said is None:
                 yield port
@@ -120,10 +119,23 @@ def _listening(server: Sequence[str], address: IPAddress) -> Iterator[int]:
                 raise MachineError(_MISSING)
             if "Address already in use" not in said:
                 raise IperfError(said)
-        finally:
-            process.terminate()
-            process.communicate()
     raise IperfError(f"ports {FIRST_PORT} to {FIRST_PORT + _PORTS - 1} of {address} are all in use")
+
+
+@contextmanager
+def _started(argv: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process of a group of its own, which ends with the context: what enters a namespace for a command may stay
+    outside as its parent, and the command would outlive it."""
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def _until_listening(server: subprocess.Popen[str]) -> str | None:

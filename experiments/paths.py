@@ -34,7 +34,8 @@ def named(inventory: Inventory, source: str, destination: str) -> Path:
 def quick_look(inventory: Inventory, version: int | None) -> list[Path]:
     """The first pair of pods on one node, and the first on two. Raises NoTestbedError if there is neither.
 
-    The cluster's own pods come last. Pods that use their node's own addresses are no pair: their packets cross no pod network.
+    The cluster's own pods come last. Pods that use their node's own addresses are no pair: their packets cross
+    no pod network.
     """
     node_addresses = {address for node in inventory.nodes for address in node.addresses}
     pods = [pod for pod in inventory.pods if not node_addresses & set(pod.addresses)]

@@ -5,13 +5,11 @@ Run as: python -m experiments.quickstart [SPEC]. The testbed is taken down whate
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import FrameType
 
-from experiments.testbed import MININETES, Testbed, end, fresh_name
+from experiments.testbed import MININETES, Testbed, end, exit_on_sigterm, fresh_name
 
 _SPEC = Path(__file__).resolve().parents[1] / "cluster_specs" / "quickstart.yaml"
 
@@ -19,7 +17,7 @@ _SPEC = Path(__file__).resolve().parents[1] / "cluster_specs" / "quickstart.yaml
 def main(spec: Path = _SPEC) -> int:
     """The first failing step's exit status, told on standard error; else 0."""
     testbed = Testbed(fresh_name("quickstart"))
-    signal.signal(signal.SIGTERM, _end_orderly)
+    exit_on_sigterm()
     steps: list[tuple[str, ...]] = [
         (*testbed.argv("up"), "-f", str(spec)),
         testbed.argv("matrix"),
@@ -44,10 +42,6 @@ def _run(step: tuple[str, ...]) -> int:
     if status != 0:
         print(f"quickstart: {shown} failed with exit status {status}; its reason is above", file=sys.stderr)
     return status
-
-
-def _end_orderly(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

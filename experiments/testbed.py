@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,6 +113,11 @@ def _short(argv: tuple[str, ...]) -> tuple[str, ...]:
 def fresh_name(stem: str) -> str:
     """A name that no running testbed of this machine has: two of this process differ, and so do two processes."""
     return f"{stem}-{os.getpid()}-{next(_serial)}"
+
+
+def exit_on_sigterm() -> None:
+    """End by an exception, so that every testbed of this process is taken down on the way."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def start(spec: Path, name: str) -> Testbed:

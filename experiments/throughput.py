@@ -31,11 +31,11 @@ class Arm:
     client: Sequence[str]
     address: IPAddress
 
-    def gbps(self, seconds: float) -> float:
+    def gbps(self, seconds: int) -> float:
         return iperf.measure(self.server, self.client, self.address, iperf.Options(seconds=seconds)).gbps
 
 
-def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> Report:
+def run(rounds: int, seconds: int, progress: Callable[[str], None]) -> Report:
     """Raises CommandError when an arm does not come up, IperfError when it carries nothing."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mininetes-bench-")))

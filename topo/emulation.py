@@ -16,6 +16,7 @@ import pty
 import select
 import socket
 import subprocess
+import sys
 import tempfile
 import termios
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from typing import IO, Any
 
 from mininet.cli import CLI
 from mininet.link import TCIntf, TCLink
-from mininet.log import setLogLevel
+from mininet.log import lg, setLogLevel
 from mininet.net import Mininet
 from mininet.node import Node, Switch
 from mininet.topo import Topo
@@ -257,6 +258,8 @@ class _Prompt(CLI):  # type: ignore[misc]
 
 def prompt(network: UnderlayNetwork, commands: IO[str]) -> None:
     """Take commands from a terminal until its user leaves, or from a file until its end."""
+    # Mininet would write to standard error what its commands answer.
+    lg.ch.setStream(sys.stdout)
     setLogLevel("output" if not commands.isatty() else "info")
     if commands.isatty():
         _Prompt(network)

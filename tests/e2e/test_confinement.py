@@ -113,6 +113,8 @@ def test_devices_cannot_be_made(testbed: Testbed, target: str, script: str) -> N
 @pytest.mark.parametrize("target", TARGETS[:3])
 @pytest.mark.parametrize("path", ["/proc/sys/kernel/panic", "/proc/sys/vm/swappiness", "/proc/sysrq-trigger"])
 def test_the_kernel_cannot_be_tuned(testbed: Testbed, target: str, path: str) -> None:
+    if not Path(path).exists():
+        pytest.skip(f"this kernel has no {path}")
     done = testbed.exec(target, "sh", "-c", f"echo 0 > {path}")
     assert done.status != 0, str(done)
     assert any(word in done.stderr for word in ("Read-only", "Permission denied")), str(done)

@@ -20,6 +20,8 @@ from topo.waiting import wait_until
 MARK = "MININETES_E2E_MARK"
 GONE_S = 2.0
 """How long after kill -9 of the top process anything may be left."""
+REAPED_S = 1.0
+"""After `down` all have ended; the host's init may still have to take note of the last one."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def test_nothing_is_left_after_down(user: User) -> None:
         namespace = pid_namespace(testbed.pid)
         assert namespace is not None
         owner.mininetes("down", testbed.name).output  # noqa: B018
-        assert processes_in(namespace) == []
+        wait_until(lambda: not processes_in(namespace), REAPED_S, f"the end of {processes_in(namespace)}")
         assert set(marked_processes(mark)) <= ours
         assert host() == before
         assert not testbed.directory.exists()

@@ -47,13 +47,13 @@ def test_everybody_reaches_everybody(network: Testbed) -> None:
 
 def test_a_pod_is_seen_with_its_own_address_on_its_node(network: Testbed) -> None:
     asking = network.pods_of("red")[0]
-    asked = next(pod for pod in network.pods_of("blue") if pod.node == asking.node)
+    asked = next(each for each in network.pods_of("blue") if each.node == asking.node)
     assert client_ips(network, asking, asked) == asking.ips
 
 
 def test_a_pod_is_seen_with_its_own_address_across_nodes(network: Testbed) -> None:
     asking = network.pods_of("red")[0]
-    for asked in (pod for pod in network.pods_of("blue") if pod.node != asking.node):
+    for asked in (each for each in network.pods_of("blue") if each.node != asking.node):
         assert client_ips(network, asking, asked) == asking.ips
 
 

@@ -21,7 +21,8 @@ def test_a_figure_that_cannot_be_holds_nothing(value: float) -> None:
 
 
 def test_the_form_of_an_answer() -> None:
-    report = Report("boot", (Goal("down", 0.5, "at most", 1.0, "s"), Goal("factor", 9.0, "at least", 10.0, "x")), {"a": 1})
+    goals = Goal("down", 0.5, "at most", 1.0, "s"), Goal("factor", 9.0, "at least", 10.0, "x")
+    report = Report("boot", goals, {"a": 1})
     assert not report.holds
     assert report.as_json() == {
         "bench": "boot",

@@ -61,5 +61,5 @@ def test_status_json_without_what_has_no_address() -> None:
 
 
 def test_the_sample_of_a_large_testbed() -> None:
-    """One pod of every node towards one of every other node, and towards all of its own node."""
+    """One pod of every node towards one on each of the next nodes, and towards a neighbour."""
     assert reachability.sample([A, B, C]) == [(A, [C, B]), (C, [A])]
