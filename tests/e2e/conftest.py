@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
 import testbeds
 from testbeds import CALLER, Testbed, User
+
+
+def pytest_configure() -> None:
+    # Testbeds are taken down also when somebody ends the tests, say timeout(1).
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
