@@ -60,7 +60,8 @@ def _container_reason(container: Mapping[str, Any]) -> str:
     if waiting := state.get("waiting"):
         return ": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)
     if (terminated := state.get("terminated")) and terminated.get("exitCode"):
-        return f"exited with status {terminated['exitCode']}"
+        said = f": {terminated['message']}" if terminated.get("message") else ""
+        return f"exited with status {terminated['exitCode']}{said}"
     return ""
 
 

@@ -66,6 +66,8 @@ class Realiser:
         if not isinstance(item, Batch):
             raise TypeError(f"posted: {type(item).__name__}, must be a Batch")
         self._desired.take(item)
+        # To be said again: the API server that sent this may be a new one, which has not heard it.
+        self._last_report = (self._last_report[0], {})
         known = set(self._node_by_dpid)
         for dpid in self._switches.keys() - known:
             self._drop_switch(dpid)

@@ -132,6 +132,8 @@ class Agent:
                 self._stop(uid)
             self._sweeping = True
         self._revision = batch.revision
+        # Said again after every connection: the API server keeps what was observed in memory only.
+        self._observed = -1
 
     def _admit(self, pod: Mapping[str, Any]) -> None:
         managed = ManagedPod.of(pod, self._cluster)
