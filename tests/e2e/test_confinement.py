@@ -139,6 +139,7 @@ def test_the_testbeds_control_sockets_are_out_of_sight(testbed: Testbed, target:
         assert done.status != 0, f"{target} sees {path}: {done}"
 
 
+@pytest.mark.xfail(strict=True, reason="all pods share one PID namespace: docs/architecture.md, Known gaps")
 def test_a_pod_does_not_see_another_pods_files_through_its_processes(testbed: Testbed) -> None:
     testbed.exec("two", "sh", "-c", "echo secret > /tmp/secret").output  # noqa: B018
     done = testbed.exec("one", "sh", "-c", "cat /proc/[0-9]*/root/tmp/secret")
