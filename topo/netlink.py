@@ -132,8 +132,11 @@ def new_bridge(name: str) -> Message:
     return _new_link(name, _link_attributes(name, None, None, None), "bridge", b"", up=True)
 
 
-def new_vxlan(name: str, *, local: IPAddress, mac: str, mtu: int) -> Message:
-    """A VXLAN device that learns nothing: where a frame goes is in its forwarding database (RFC 7348)."""
+def new_vxlan(name: str, *, local: IPAddress, mac: str, mtu: int, netns_fd: int) -> Message:
+    """A VXLAN device that learns nothing: where a frame goes is in its forwarding database (RFC 7348).
+
+    The device appears in the namespace `netns_fd`; its UDP socket is in the namespace of the netlink socket.
+    """
     local_kind = IFLA_VXLAN_LOCAL if local.version == 4 else IFLA_VXLAN_LOCAL6
     data = (
         _u32(IFLA_VXLAN_ID, VXLAN_NETWORK_ID)
@@ -141,7 +144,7 @@ def new_vxlan(name: str, *, local: IPAddress, mac: str, mtu: int) -> Message:
         + _u8(IFLA_VXLAN_LEARNING, 0)
         + attribute(IFLA_VXLAN_PORT, struct.pack("!H", VXLAN_PORT))
     )
-    return _new_link(name, _link_attributes(name, mac, mtu, None), "vxlan", data)
+    return _new_link(name, _link_attributes(name, mac, mtu, netns_fd), "vxlan", data)
 
 
 def set_link(
