@@ -15,6 +15,8 @@ from testbeds import ROOT, Done, Testbed, User, started
 TEXT = "precious\n"
 PRIVATE = ("/tmp", "/run", "/var")
 """What is not the host's in a pod, so a sentinel there would show nothing."""
+PLACES = (ROOT / "tests", Path.home(), Path("/srv"), Path("/opt"))
+"""Where sentinels may be made: the first that is on the host's disk and that the user can enter."""
 TARGETS = ("one", "strong", "node/worker", "sandbox")
 """An ordinary pod, a privileged one, a node, and the sandbox itself."""
 CHANGES = {
@@ -41,12 +43,16 @@ ESCAPES = {
 }
 
 
+def _is_of_the_hosts_disk(place: Path) -> bool:
+    return place.is_dir() and os.access(place, os.W_OK) and not str(place).startswith(PRIVATE)
+
+
 @pytest.fixture(scope="module")
 def sentinels(user: User) -> Iterator[Path]:
     """A directory on the host's disk with a file, both belonging to who runs the testbed."""
-    places = [place for place in (ROOT / "tests", Path.home()) if not str(place).startswith(PRIVATE)]
+    places = [place for place in PLACES if _is_of_the_hosts_disk(place) and user.may_enter(place)]
     if not places:
-        pytest.skip(f"{ROOT} and the home directory are below {PRIVATE}; nothing of the host's disk to try on")
+        pytest.skip(f"none of {', '.join(map(str, PLACES))} is on the host's disk and open to us; nowhere to try")
     directory = Path(tempfile.mkdtemp(prefix=".sentinels-", dir=places[0]))
     try:
         (directory / "file").write_text(TEXT)

@@ -66,6 +66,10 @@ class User:
         runtime = runtime or os.environ.get("XDG_RUNTIME_DIR")
         return Path(runtime) / "mininetes" if runtime else Path(f"/tmp/mininetes-{os.geteuid()}")
 
+    def may_enter(self, directory: Path) -> bool:
+        """Whether this user can reach what is in a directory."""
+        return subprocess.run([*self.prefix, "test", "-x", str(directory)]).returncode == 0
+
     def own(self, path: Path) -> None:
         """Make a file or directory this user's."""
         if self.prefix:
