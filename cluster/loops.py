@@ -1,13 +1,13 @@
-"""The control loops: after every write they run until nothing changes, in the same transaction as the write.
+"""The control loops: after a write they run until nothing changes, in a transaction of their own.
 
-`settle` is pure (it reads and writes a draft); `ControlPlane` ties it to the store. Whoever watches the store
-therefore sees a Deployment and its bound, addressed pods at once, and a crash leaves neither half.
+`settle` is pure (it reads and writes a draft); `ControlPlane` ties it to the store. What a write leaves to be done
+is found out from the objects alone, so a crash between the two loses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from cluster import workloads
 from cluster.defaults import complete
@@ -24,6 +24,8 @@ from cluster.scheduler import schedule
 from cluster.service_ips import allocate
 from cluster.store import Store
 from cluster.system import system_objects
+
+T = TypeVar("T")
 
 _MAX_ROUNDS = 10
 """CronJob, Job, Pod is the longest chain of owners; more rounds than that mean that two rules disagree."""
@@ -57,44 +59,88 @@ def settle(draft: Draft, cluster: Cluster, allocator: Allocator) -> None:
 
 
 class ControlPlane:
-    """All writes to the store. Each is one transaction together with what the loops make of it."""
+    """All writes to the store, and what the control loops make of them.
+
+    `notify` is called after every write that leaves something to settle; whoever serves requests sets it, and calls
+    `settle` once for all writes that came meanwhile.
+    """
 
     def __init__(self, store: Store, cluster: Cluster) -> None:
         self.store = store
         self.cluster = cluster
+        self.notify: Callable[[], None] = _nothing
         self._allocator = Allocator()
+        self._unsettled = True
+
+    def write(self, change: Callable[[Draft], T]) -> T:
+        """One transaction: what `change` does to the draft, and its answer. What it raises, nothing is written."""
+        draft = self.store.draft()
+        result = change(draft)
+        before = self.store.revision
+        if self.store.commit(draft) > before:
+            self._unsettled = True
+            self.notify()
+        return result
+
+    def settle(self) -> bool:
+        """Let the control loops draw their conclusions, in a transaction of their own. True when there were any."""
+        if not self._unsettled:
+            return False
+        draft = self.store.draft()
+        settle(draft, self.cluster, self._allocator)
+        before = self.store.revision
+        self._unsettled = False
+        return self.store.commit(draft) > before
+
+    def next_due(self) -> float | None:
+        """When time alone will give the loops something to do (seconds since the epoch); None: never."""
+        return None
 
     def found(self, document: Mapping[str, Any], objects: Iterable[Object]) -> int:
-        """Fill an empty store. Answers the revision, as all of these do."""
-        draft = self.store.draft()
-        found(draft, self.cluster, document, objects)
-        return self._commit(draft)
+        """Fill an empty store and settle it. Answers the revision, as all of these do."""
+
+        def fill(draft: Draft) -> None:
+            found(draft, self.cluster, document, objects)
+            draft.put_all(allocate(draft.objects("Service"), self.cluster.service_subnets))
+
+        return self._settled(fill)
 
     def apply(self, objects: Iterable[Object]) -> int:
-        draft = self.store.draft()
-        put_given(draft, objects)
-        return self._commit(draft)
+        """Create or update all of them, and settle. Raises SpecError, and writes nothing then."""
+
+        def put(draft: Draft) -> None:
+            put_given(draft, objects)
+            draft.put_all(allocate(draft.objects("Service"), self.cluster.service_subnets))
+
+        return self._settled(put)
 
     def delete(self, key: Key) -> int | None:
         """None when there is no such object."""
-        draft = self.store.draft()
-        return self._commit(draft) if draft.delete(key) else None
+        existed = self.write(lambda draft: draft.delete(key))
+        self.settle()
+        return self.store.revision if existed else None
 
     def merge_statuses(self, statuses: Iterable[Mapping[str, Any]]) -> int:
         """`statuses`: kind, namespace, name, uid and status of each; those of objects that are gone are passed over."""
         draft = self.store.draft()
-        moved = False
         for entry in statuses:
             key = (str(entry["kind"]), str(entry.get("namespace") or ""), str(entry["name"]))
             before = draft.get(key)
             after = draft.merge_status(key, str(entry["uid"]), entry["status"])
-            moved |= key[0] == "Pod" and before is not None and after is not None and _moved(before, after)
-        # What the loops read of a status is whether a pod is ready, or has ended.
-        return self._commit(draft) if moved else self.store.commit(draft)
+            # What the loops read of a status is whether a pod is ready, or has ended.
+            self._unsettled |= key[0] == "Pod" and before is not None and after is not None and _moved(before, after)
+        self.store.commit(draft)
+        self.settle()
+        return self.store.revision
 
-    def _commit(self, draft: Draft) -> int:
-        settle(draft, self.cluster, self._allocator)
-        return self.store.commit(draft)
+    def _settled(self, change: Callable[[Draft], None]) -> int:
+        self.write(change)
+        self.settle()
+        return self.store.revision
+
+
+def _nothing() -> None:
+    """Nobody is to be notified."""
 
 
 def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
