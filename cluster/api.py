@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,10 @@ from starlette.routing import Route
 
 from cluster import manifests
 from cluster.config import is_cluster
+from cluster.deletion import ended_all
 from cluster.documents import Document
+from cluster.draft import Draft
+from cluster.events import record_all
 from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
@@ -65,6 +68,28 @@ class Api:
         revision = self._plane.merge_statuses(body["statuses"])
         self._wakeup.notify()
         return _json({"revision": revision})
+
+    async def removed(self, request: Request) -> Response:
+        """Pods that have ended on their nodes: those that terminate are removed."""
+        body = await _body(request, "pods")
+        return self._wrote(lambda draft: ended_all(draft, body["pods"]))
+
+    async def events(self, request: Request) -> Response:
+        body = await _body(request, "events")
+        return self._wrote(lambda draft: record_all(draft, body["events"]))
+
+    async def heartbeat(self, request: Request) -> Response:
+        body = await _body(request, "nodes")
+        self._plane.heartbeat(body["nodes"])
+        self._plane.settle()
+        self._wakeup.notify()
+        return _json({"revision": self._store.revision})
+
+    def _wrote(self, change: Callable[[Draft], None]) -> Response:
+        self._plane.write(change)
+        self._plane.settle()
+        self._wakeup.notify()
+        return _json({"revision": self._store.revision})
 
     async def observed(self, request: Request) -> Response:
         body = await _body(request, "component", "revision")
@@ -173,6 +198,9 @@ def application(api: Api) -> Starlette:
             Route(f"{PREFIX}/watch", api.watch, methods=["GET"]),
             Route(f"{PREFIX}/apply", api.apply, methods=["POST"]),
             Route(f"{PREFIX}/status", api.status, methods=["POST"]),
+            Route(f"{PREFIX}/removed", api.removed, methods=["POST"]),
+            Route(f"{PREFIX}/events", api.events, methods=["POST"]),
+            Route(f"{PREFIX}/heartbeat", api.heartbeat, methods=["POST"]),
             Route(f"{PREFIX}/observed", api.observed, methods=["POST"]),
             Route(f"{PREFIX}/realised", api.realised, methods=["GET"]),
             Route(f"{PREFIX}/sync", api.sync, methods=["GET"]),

@@ -96,6 +96,18 @@ class Client:
         """Merge statuses: {"kind", "namespace", "name", "uid", "status"} each. Answers the revision."""
         return int(self._request("POST", "status", body={"statuses": list(statuses)})["revision"])
 
+    def post_removed(self, pods: Iterable[Mapping[str, Any]]) -> None:
+        """Say that these Pods have ended: {"namespace", "name", "uid"} each. Those that terminate are removed."""
+        self._request("POST", "removed", body={"pods": list(pods)})
+
+    def post_events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Record Events: {"involved": ObjectReference, "type", "reason", "message", "component", "host"} each."""
+        self._request("POST", "events", body={"events": list(events)})
+
+    def post_heartbeat(self, nodes: Iterable[str]) -> None:
+        """Say that these nodes are alive."""
+        self._request("POST", "heartbeat", body={"nodes": list(nodes)})
+
     def observed(self, component: str, revision: int, detail: Mapping[str, Any] | None = None) -> None:
         """Say that what `component` realises holds everything up to `revision`."""
         body = {"component": component, "revision": revision, "detail": dict(detail or {})}

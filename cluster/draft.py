@@ -2,12 +2,12 @@
 
 The loops read and write a draft only, so they are pure: the server commits it to the store in one transaction,
 a dry run reads it and throws it away. Objects in a draft are shared with the store and never changed in place:
-`put` a new one.
+`put` a new one. A draft costs what is written to it, not what exists: it lies over the objects and copies none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -21,8 +21,17 @@ Objects = Mapping[str, Mapping[Key, Object]]
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
+Listener = Callable[[Key, Object | None, Object | None], None]
+"""Told of every write: the key, the object before and after it (None: there is none)."""
+
 _UID_SPACE = UUID("6d696e69-6e65-5465-8073-000000000000")
-_KEPT = ("uid", "creationTimestamp", "resourceVersion")
+_KEPT = ("uid", "creationTimestamp", "resourceVersion", "generation")
+
+WITH_GENERATION = frozenset((
+    "CronJob", "DaemonSet", "Deployment", "EndpointSlice", "Ingress", "IngressClass", "Job", "NetworkPolicy",
+    "PodDisruptionBudget", "ReplicaSet", "ReplicationController", "StatefulSet",
+))  # fmt: skip
+"""Kinds whose `metadata.generation` counts the changes of everything but metadata and status."""
 
 
 def key_of(obj: Mapping[str, Any]) -> Key:
@@ -34,29 +43,36 @@ class Draft:
 
     `created` counts the objects ever created; it makes the uid of an object deterministic for a fresh spec and
     another one after it was deleted and created again. `desired_changed` tells whether anything but a reported
-    status changed.
+    status changed. `listener` is told of every write.
     """
 
     def __init__(self, base: Objects, created: int = 0, now: str = "1970-01-01T00:00:00Z") -> None:
         self._base = base
-        self._now = now
-        self._written: dict[str, dict[Key, Object]] = {}
+        self.now = now
+        self._written: dict[str, dict[Key, Object | None]] = {}
         self._touched: dict[Key, None] = {}
         self.created = created
         self.desired_changed = False
-
-    def view(self, kind: str) -> Mapping[Key, Object]:
-        return self._written[kind] if kind in self._written else self._base.get(kind, {})
+        self.listener: Listener | None = None
 
     def objects(self, kind: str) -> list[Object]:
         """All objects of a kind, oldest first."""
-        return list(self.view(kind).values())
+        base, written = self._base.get(kind, {}), self._written.get(kind)
+        if not written:
+            return list(base.values())
+        # What was deleted and created again is one of the youngest.
+        old = [obj if key not in written else _same(obj, written[key]) for key, obj in base.items()]
+        new = [obj for key, obj in written.items() if obj is not None and _same(base.get(key), obj) is None]
+        return [obj for obj in old if obj is not None] + new
 
     def get(self, key: Key) -> Object | None:
-        return self.view(key[0]).get(key)
+        written = self._written.get(key[0])
+        if written is not None and key in written:
+            return written[key]
+        return self._base.get(key[0], {}).get(key)
 
     def put(self, obj: Object) -> Object:
-        """Create or replace; uid and creationTimestamp are set here, never taken from `obj`."""
+        """Create or replace; uid, creationTimestamp and generation are set here, never taken from `obj`."""
         stored, changed = self._put(obj)
         self.desired_changed |= changed
         return stored
@@ -65,34 +81,43 @@ class Draft:
         for obj in objects:
             self.put(obj)
 
+    def put_status(self, obj: Object) -> Object:
+        """As `put`, for what no component has to realise: a status, an Event, a Lease."""
+        return self._put(obj)[0]
+
     def merge_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> Object | None:
         """Replace these top-level keys of the status. None when the object is gone, or is another one by now."""
         obj = self.get(key)
         if obj is None or obj["metadata"]["uid"] != uid:
             return None
-        return self._put({**obj, "status": {**obj.get("status", {}), **status}})[0]
+        return self.put_status({**obj, "status": {**obj.get("status", {}), **status}})
 
     def delete(self, key: Key) -> bool:
-        """True when there was such an object."""
-        if self.get(key) is None:
+        """Remove an object at once (`deletion.delete` is Kubernetes' way). True when there was such an object."""
+        old = self.get(key)
+        if old is None:
             return False
-        del self._writable(key[0])[key]
-        self._touched[key] = None
-        self.desired_changed = True
+        self._write(key, old, None)
+        self.desired_changed |= key[0] not in ("Event", "Lease")
         return True
 
     def changes(self) -> Iterator[tuple[ChangeType, Object]]:
         """What is different from `base`. An object that was created again is DELETED and then ADDED."""
-        for key in self._touched:
-            old, new = self._base.get(key[0], {}).get(key), self.get(key)
+        for _, old, new in self.touched():
             if old is not None and new is not None and old["metadata"]["uid"] == new["metadata"]["uid"]:
-                if old != new:
-                    yield "MODIFIED", new
+                yield "MODIFIED", new
                 continue
             if old is not None:
                 yield "DELETED", old
             if new is not None:
                 yield "ADDED", new
+
+    def touched(self) -> Iterator[tuple[Key, Object | None, Object | None]]:
+        """Key, object in `base` and object now, where the two are different; in the order of the first write."""
+        for key in self._touched:
+            old, new = self._base.get(key[0], {}).get(key), self.get(key)
+            if old != new:
+                yield key, old, new
 
     def _put(self, obj: Object) -> tuple[Object, bool]:
         key = key_of(obj)
@@ -101,17 +126,33 @@ class Draft:
         if old is None:
             self.created += 1
             metadata["uid"] = str(uuid5(_UID_SPACE, "/".join((*key, str(self.created)))))
-            metadata["creationTimestamp"] = self._now
+            metadata["creationTimestamp"] = self.now
         else:
             metadata.update((field, old["metadata"][field]) for field in _KEPT if field in old["metadata"])
         new = {**obj, "metadata": metadata}
         if new == old:
             return old, False
-        self._writable(key[0])[key] = new
-        self._touched[key] = None
+        if key[0] in WITH_GENERATION and (old is None or _body(old) != _body(new)):
+            metadata["generation"] = metadata.get("generation", 0) + 1
+        self._write(key, old, new)
         return new, True
 
-    def _writable(self, kind: str) -> dict[Key, Object]:
-        if kind not in self._written:
-            self._written[kind] = dict(self._base.get(kind, {}))
-        return self._written[kind]
+    def _write(self, key: Key, old: Object | None, new: Object | None) -> None:
+        written = self._written.setdefault(key[0], {})
+        if old is None:
+            written.pop(key, None)  # so that it comes after what is there
+        written[key] = new
+        self._touched[key] = None
+        if self.listener is not None:
+            self.listener(key, old, new)
+
+
+def _same(old: Object | None, new: Object | None) -> Object | None:
+    """`new`, if it is a later state of `old` and not another object of that name."""
+    if old is None or new is None:
+        return None
+    return new if old["metadata"]["uid"] == new["metadata"]["uid"] else None
+
+
+def _body(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {field: value for field, value in obj.items() if field not in ("metadata", "status")}

@@ -96,6 +96,9 @@ class ControlPlane:
         """When time alone will give the loops something to do (seconds since the epoch); None: never."""
         return None
 
+    def heartbeat(self, nodes: Iterable[str]) -> None:
+        """These nodes are alive."""
+
     def found(self, document: Mapping[str, Any], objects: Iterable[Object]) -> int:
         """Fill an empty store and settle it. Answers the revision, as all of these do."""
 

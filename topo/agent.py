@@ -125,6 +125,8 @@ class Agent:
                 self._stop(uid)
             elif uid in self._pods:
                 self._pods[uid].pod = event.object
+                if "deletionTimestamp" in event.object["metadata"]:
+                    self._stop(uid)
             else:
                 self._admit(event.object)
         if batch.reset:
@@ -304,6 +306,8 @@ class Agent:
                 self._runtime.forget(id)
             confine.remove_scratch(pod.uid)
             del self._pods[pod.uid]
+        if pods:
+            self._api.post_removed([pod.identity for pod in pods])
 
     def _report(self, pods: Iterable[ManagedPod]) -> None:
         now = self._clock()

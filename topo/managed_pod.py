@@ -69,6 +69,11 @@ class ManagedPod:
     def key(self) -> str:
         return f"{objects.namespace(self.pod)}/{objects.name(self.pod)}"
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """How the API is told which Pod is meant."""
+        return {"namespace": objects.namespace(self.pod), "name": objects.name(self.pod), "uid": self.uid}
+
     def run_id(self, container: str, run: int) -> str:
         return f"{self.uid}/{container}/{run}"
 
@@ -131,13 +136,7 @@ class ManagedPod:
             return None
         self._reported = status
         self.pod = {**self.pod, "status": {**(self.pod.get("status") or {}), **status}}
-        return {
-            "kind": "Pod",
-            "namespace": objects.namespace(self.pod),
-            "name": objects.name(self.pod),
-            "uid": self.uid,
-            "status": status,
-        }
+        return {"kind": "Pod", **self.identity, "status": status}
 
 
 def _runs_on_host_network(pod: Mapping[str, Any], cluster: Cluster) -> bool:
