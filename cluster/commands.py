@@ -24,6 +24,8 @@ _COMMANDS = {
     "clean": "topo.commands.lifecycle:clean",
     "sync": "topo.commands.inspect:sync",
     "status": "topo.commands.inspect:status",
+    "kubectl": "topo.commands.kubectl:kubectl",
+    "kubeconfig": "topo.commands.kubectl:kubeconfig",
     "exec": "topo.commands.enter:exec_",
     "cli": "topo.commands.enter:cli",
     "matrix": "topo.commands.matrix:matrix",

@@ -17,7 +17,7 @@ from cluster.jsonschema_findings import Validator
 from cluster.model import Client, Cluster, IPFamily, Network, Node, Role
 from cluster.problems import Problem, SpecError
 from cluster.schema import without, without_nulls
-from cluster.syntax import DNS_LABEL_RULE, is_dns_label, label_findings
+from cluster.syntax import DNS_LABEL_RULE, is_dns_label, is_ip, label_findings
 from cluster.underlay_findings import graph_findings, option_findings, shape_findings
 
 DEFAULT_NAME = "mininetes"
@@ -26,6 +26,9 @@ DEFAULT_KIND_NODES: list[dict[str, Any]] = [{"role": "control-plane"}]
 """kind's own default: a single node."""
 DEFAULT_DOCUMENT: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Cluster", "nodes": DEFAULT_NODES}
 """What a spec without a cluster document gets."""
+
+DEFAULT_API_SERVER_ADDRESS = "127.0.0.1"
+MAX_PORT = 65535
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
@@ -71,6 +74,8 @@ def resolve(document: Mapping[str, Any]) -> Cluster:
         clients=clients,
         pod_subnets=pod_subnets,
         service_subnets=addressing.subnets(networking, "serviceSubnet"),
+        api_server_address=networking.get("apiServerAddress", DEFAULT_API_SERVER_ADDRESS),
+        api_server_port=max(networking.get("apiServerPort", 0), 0),
     )
 
 
@@ -160,6 +165,7 @@ def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator
     yield from _name_findings(data)
     yield from _node_findings(data)
     yield from _mtu_findings(data)
+    yield from _under(("networking",), _api_server_findings(data.get("networking", {})))
     nodes = [name for _, _, name in _named_nodes(data)]
     yield from _under(("networking",), addressing.findings(data.get("networking", {}), len(nodes)))
     fields = data.get("underlay", {})
@@ -215,3 +221,13 @@ def _mtu_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     minimum = MIN_MTU_BYTES[addressing.family(data.get("networking", {}))]
     if mtu_bytes is not None and not minimum <= mtu_bytes <= MAX_MTU_BYTES:
         yield Finding(("network", "mtu"), found(mtu_bytes, f"must be between {minimum} and {MAX_MTU_BYTES} bytes"))
+
+
+def _api_server_findings(networking: Mapping[str, Any]) -> Iterator[Finding]:
+    """kind: "-1" and "0" let the port be chosen, by Docker or by kind itself."""
+    port = networking.get("apiServerPort", 0)
+    if not -1 <= port <= MAX_PORT:
+        yield Finding(("apiServerPort",), found(port, f"must be between 1 and {MAX_PORT}, or 0 for any free port"))
+    address = networking.get("apiServerAddress", DEFAULT_API_SERVER_ADDRESS)
+    if not is_ip(address):
+        yield Finding(("apiServerAddress",), found(address, "must be an IP address of this machine"))

@@ -161,6 +161,9 @@ class Cluster:
     clients: tuple[Client, ...]
     pod_subnets: tuple[IPNetwork, ...]
     service_subnets: tuple[IPNetwork, ...]
+    api_server_address: str = "127.0.0.1"
+    api_server_port: int = 0
+    """Where the API is reached on the host; port 0 = any free one."""
 
     @cached_property
     def node_by_name(self) -> Mapping[str, Node]:

@@ -87,8 +87,6 @@ CLUSTER_FIELDS: Mapping[str, str] = {
 }
 
 NETWORKING_FIELDS: Mapping[str, str] = {
-    "apiServerAddress": "the API is on loopback",
-    "apiServerPort": "the API chooses its own port",
     "disableDefaultCNI": "pods are always connected by the testbed's own network",
     "dnsSearch": "the testbed has its own DNS",
     "kubeProxyMode": "Services are flows in the nodes' switches",

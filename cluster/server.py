@@ -1,25 +1,25 @@
-"""The API server: `python -m cluster.server`. The store and the control loops behind HTTP on a Unix socket.
+"""The API server: `python -m cluster.server`. The store and the control loops behind HTTP.
 
-The directory in $MININETES_RUN holds its socket and its store; docs/architecture.md describes the requests. Watchers
-and `sync` are woken by every write and read the store's history themselves, so a slow one holds up nobody.
+The directory in $MININETES_RUN holds its sockets and its store; docs/architecture.md describes the requests. The
+testbed's own components come over `api.sock`; everybody else over TLS, on a listening socket that was handed in and on
+`apiserver.sock`, which the kubelet gives to port 6443 of the control-plane node.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
-import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-
-import uvicorn
 
 from cluster.api import Api, application
+from cluster.apiserver import kubeconfig, pki
+from cluster.apiserver.app import KubernetesApi, both
+from cluster.apiserver.serving import Server, tls_context
 from cluster.config import resolve
 from cluster.loops import ControlPlane
 from cluster.nodes import cluster_document
@@ -27,11 +27,11 @@ from cluster.problems import SpecError
 from cluster.store import Store
 
 RUN_VARIABLE = "MININETES_RUN"
+NAME_VARIABLE = "MININETES_NAME"
 SOCKET_NAME = "api.sock"
+TLS_SOCKET_NAME = "apiserver.sock"
+PKI_NAME = "pki"
 STORE_NAME = "store.sqlite"
-
-SHUTDOWN_TIMEOUT_S = 2
-"""Streams end by themselves at shutdown; a client that does not read must not hold it up."""
 
 BACKLOG = 128
 
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM. Exit status 2, with every problem on stderr, when the seed is wrong or missing."""
     parser = argparse.ArgumentParser(prog="python -m cluster.server", description=__doc__)
     parser.add_argument("--fd", type=int, help="a listening Unix socket, open in this process")
+    parser.add_argument("--tls-fd", type=int, help="a listening TCP socket, open in this process, to answer over TLS")
     parser.add_argument("--seed", type=Path, help='{"cluster": document, "objects": […]} for an empty store')
     options = parser.parse_args(arguments)
     run = Path(os.environ[RUN_VARIABLE])
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return SpecError.exit_status
     listener = _listen(run / SOCKET_NAME) if options.fd is None else socket.socket(fileno=options.fd)
-    serve(plane, listener)
+    public = None if options.tls_fd is None else socket.socket(fileno=options.tls_fd)
+    serve(plane, run, listener, public)
     store.close()
     return 0
 
@@ -68,36 +70,27 @@ def control_plane(store: Store, seed: Path | None) -> ControlPlane:
     return plane
 
 
-def serve(plane: ControlPlane, listener: socket.socket) -> None:
+def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socket.socket | None) -> None:
     """Answer requests until SIGTERM or SIGINT."""
-    api = Api(plane)
-    config = uvicorn.Config(
-        application(api),
-        access_log=False,
-        interface="asgi3",
-        lifespan="off",
-        log_level="warning",
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
-        ws="none",
-    )
-    _Server(config, api).run(sockets=[listener])
+    internal, kubernetes = Api(plane), KubernetesApi(plane, run)
 
+    def stop() -> None:
+        internal.stop()
+        kubernetes.stop()
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, api: Api) -> None:
-        super().__init__(config)
-        self._api = api
+    async def open_to_others(server: Server) -> None:
+        """Kept out of the way of the components' first requests: it takes longer than the rest of the start."""
+        host, port = public.getsockname()[:2] if public is not None else ("127.0.0.1", 0)
+        names = pki.server_names(plane.cluster, host)
+        keys = await asyncio.get_running_loop().run_in_executor(None, pki.ensure, run / PKI_NAME, names)
+        kubernetes.authenticate_with(keys)
+        tls_sockets = [_listen(run / TLS_SOCKET_NAME), *([] if public is None else [public])]
+        await server.add_tls(tls_sockets, tls_context(keys))
+        if public is not None:
+            name = os.environ.get(NAME_VARIABLE, plane.cluster.name)
+            pki.write_private(run / kubeconfig.FILE_NAME, kubeconfig.text(name, host, port, keys))
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Unlike uvicorn's own: the signal is not raised again afterwards, since a requested end is no failure."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.handle_exit)
-        yield
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._api.stop()
-        super().handle_exit(sig, frame)
+    Server(both(application(internal), kubernetes), stop, open_to_others).run(sockets=[listener])
 
 
 def _listen(path: Path) -> socket.socket:

@@ -41,9 +41,9 @@ class _Running:
 class Init:
     """The loop. One per sandbox."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, api_fd: int) -> None:
         self._run = run
-        self._services = [_Running(service) for service in services.all_services()]
+        self._services = [_Running(service) for service in services.all_services(api_fd)]
         self._environment = services.environment()
         self._processes = Processes()
         self._selector = selectors.DefaultSelector()
@@ -92,6 +92,8 @@ class Init:
                 fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
+                for inherited in service.inherits:
+                    os.set_inheritable(inherited, True)
                 os.execvpe(service.argv[0], service.argv, {**self._environment, **service.environment})
             finally:
                 os._exit(127)
@@ -158,7 +160,9 @@ class Init:
 
 
 def main() -> None:
-    """Run as PID 1 with the run directory (the host's path) as the only argument."""
+    """Run as PID 1. Arguments: the run directory (the host's path), the descriptor of the API's listening socket."""
+    api_fd = int(sys.argv[2])
+    os.set_inheritable(api_fd, False)
     rootfs.build(sys.argv[1])
     (Path(rootfs.RUN) / "logs").mkdir(exist_ok=True)
     # Not before: a file that is open for writing keeps its mount from becoming read-only.
@@ -169,7 +173,7 @@ def main() -> None:
     namespaces.set_sysctls([("ipv6/conf/default/addr_gen_mode", str(netlink.IN6_ADDR_GEN_MODE_NONE))])
     namespaces.raise_interface("lo", None)
     services.prepare_ovs_database()
-    Init(Path(rootfs.RUN)).serve_forever()
+    Init(Path(rootfs.RUN), api_fd).serve_forever()
 
 
 if __name__ == "__main__":

@@ -13,17 +13,19 @@ import os
 import select
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from cluster.commands import NAME_VARIABLE
 from cluster.problems import MachineError, NoTestbedError
 from topo import linux
 from topo.waiting import Timeout, wait_until
 
-LOCK, PID_FILE, API_SOCKET, SEED = "lock", "init.pid", "api.sock", "seed.json"
+LOCK, PID_FILE, API_SOCKET, SEED, KUBECONFIG = "lock", "init.pid", "api.sock", "seed.json", "kubeconfig"
 START_TIMEOUT_S = 10.0
 DOWN_TIMEOUT_S = 30.0
 
@@ -51,6 +53,10 @@ class Testbed:
     @property
     def api_socket(self) -> Path:
         return self.directory / API_SOCKET
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / KUBECONFIG
 
     @property
     def pid(self) -> int:
@@ -102,8 +108,10 @@ def create(name: str) -> Testbed:
     return testbed
 
 
-def start(testbed: Testbed, log: Path) -> None:
+def start(testbed: Testbed, log: Path, api_listener: socket.socket) -> None:
     """Start PID 1 of the sandbox, detached from the caller, its messages in `log`. Returns when it holds the lock.
+
+    `api_listener`, a socket in the host's network, is where the API server will answer.
 
     Raises MachineError where the kernel does not let this user make namespaces.
     """
@@ -111,7 +119,7 @@ def start(testbed: Testbed, log: Path) -> None:
     child = os.fork()
     if child == 0:
         os.close(report_read)
-        _detach(testbed, log, report_write)
+        _detach(testbed, log, report_write, api_listener.fileno())
     os.close(report_write)
     os.waitpid(child, 0)
     with os.fdopen(report_read) as report:
@@ -131,7 +139,7 @@ def _ended(testbed: Testbed) -> bool:
     return False
 
 
-def _detach(testbed: Testbed, log: Path, report: int) -> NoReturn:
+def _detach(testbed: Testbed, log: Path, report: int, api_fd: int) -> NoReturn:
     """In a child: leave the caller's session, make the namespaces, fork PID 1, exit."""
     # Now, since who runs a testbed decides where it is, and in a user namespace everybody looks like root.
     directory = testbed.directory
@@ -146,7 +154,9 @@ def _detach(testbed: Testbed, log: Path, report: int) -> NoReturn:
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
             os.dup2(source, target)
-        os.execv(sys.executable, [sys.executable, "-m", "topo.init", str(directory)])
+        os.environ[NAME_VARIABLE] = testbed.name
+        os.set_inheritable(api_fd, True)
+        os.execv(sys.executable, [sys.executable, "-m", "topo.init", str(directory), str(api_fd)])
     except OSError as error:
         os.write(report, _remedy(error).encode())
     finally:

@@ -27,17 +27,23 @@ class Service:
     argv: tuple[str, ...]
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    inherits: tuple[int, ...] = ()
+    """Descriptors of init that are open in it too."""
 
 
-def _python(name: str, module: str, *arguments: str, needs: tuple[str, ...] = ()) -> Service:
-    return Service(name, (sys.executable, "-m", module, *arguments), needs)
+def _python(
+    name: str, module: str, *arguments: str, needs: tuple[str, ...] = (), inherits: tuple[int, ...] = ()
+) -> Service:
+    return Service(name, (sys.executable, "-m", module, *arguments), needs, inherits=inherits)
 
 
-def all_services() -> tuple[Service, ...]:
-    """In the order of start."""
+def all_services(api_fd: int) -> tuple[Service, ...]:
+    """In the order of start. `api_fd`: the listening socket on the host, which outlives the API server."""
     return (
         Service("ovsdb-server", ("ovsdb-server", OVS_DATABASE, f"--remote=punix:{OVS_SOCKET}", "--pidfile")),
-        _python("api", "cluster.server", "--seed", f"{rootfs.RUN}/seed.json"),
+        _python(
+            "api", "cluster.server", "--seed", f"{rootfs.RUN}/seed.json", "--tls-fd", str(api_fd), inherits=(api_fd,)
+        ),
         _python("agent", "topo.agent"),
         # Without a tap device for every bridge: its local port is not used here, and /dev/net/tun need not be
         # there (docs/decisions/002-userspace-datapath.md).

@@ -105,3 +105,11 @@ def test_switch_of_a_node_with_a_long_name_may_not_be_another_nodes_name() -> No
     nodes = [{"name": "a-name-of-more-than-15"}, {"role": "worker", "name": "br1"}]
     (finding,) = config.findings({**OURS, "nodes": nodes})
     assert finding.path == ("nodes", 1, "name")
+
+
+def test_the_api_server_is_where_the_document_says_as_kind_has_it() -> None:
+    cluster = resolve({**KIND, "networking": {"apiServerAddress": "127.0.0.2", "apiServerPort": 6443}})
+    assert (cluster.api_server_address, cluster.api_server_port) == ("127.0.0.2", 6443)
+    for anywhere in ({}, {"apiServerPort": -1}):
+        found = resolve({**KIND, "networking": anywhere})
+        assert (found.api_server_address, found.api_server_port) == ("127.0.0.1", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import time
 
@@ -10,7 +11,8 @@ import click
 
 from cluster.client import Client, NotInSyncError
 from cluster.commands import NAME_VARIABLE, files_option, name_option, output_option, print_json, print_table
-from cluster.problems import NoTestbedError
+from cluster.model import Cluster
+from cluster.problems import MachineError, NoTestbedError
 from cluster.settled import Missing
 from cluster.spec import Spec, load
 from topo import machine, sandbox
@@ -19,6 +21,7 @@ from topo.sandbox import SEED, Testbed
 
 _LOOK_S = 0.5
 _SHOWN = 3
+_API_BACKLOG = 128
 
 
 @click.command()
@@ -37,8 +40,9 @@ def up(files: tuple[str, ...], name: str | None, timeout_s: float, quiet: bool) 
     if not quiet:
         for notice in spec.notices:
             click.echo(f"notice: {notice}", err=True)
-    testbed = sandbox.create(name or spec.cluster.name)
-    _start(testbed, spec)
+    with _api_listener(spec.cluster) as listener:
+        testbed = sandbox.create(name or spec.cluster.name)
+        _start(testbed, spec, listener)
     missing = _wait(testbed, timeout_s, quiet)
     if missing:
         click.echo(f"testbed {testbed.name!r} runs, but after {timeout_s:g} s this is missing:", err=True)
@@ -51,11 +55,29 @@ def up(files: tuple[str, ...], name: str | None, timeout_s: float, quiet: bool) 
     return 0
 
 
-def _start(testbed: Testbed, spec: Spec) -> None:
+def _api_listener(cluster: Cluster) -> socket.socket:
+    """The socket on the host where the API server will answer. Raises MachineError when the port is not to be had."""
+    address = cluster.api_server_address
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, cluster.api_server_port))
+    except OSError as error:
+        listener.close()
+        port = cluster.api_server_port
+        raise MachineError(
+            f"the API server cannot listen on {address} port {port}: {error.strerror}; "
+            "choose networking.apiServerAddress and networking.apiServerPort so that it can"
+        ) from error
+    listener.listen(_API_BACKLOG)
+    return listener
+
+
+def _start(testbed: Testbed, spec: Spec, listener: socket.socket) -> None:
     seed = {"cluster": spec.cluster_document, "objects": spec.objects}
     (testbed.directory / SEED).write_text(json.dumps(seed))
     try:
-        sandbox.start(testbed, testbed.directory / "init.log")
+        sandbox.start(testbed, testbed.directory / "init.log", listener)
     except BaseException:
         sandbox.stop(testbed)
         raise

@@ -1,0 +1,130 @@
+"""The Kubernetes API as one ASGI application: who asks, what for, which part of this package answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cluster.api import PREFIX
+from cluster.apiserver import discovery, negotiation, openapi
+from cluster.apiserver.authentication import ADMINISTRATOR, Authenticator, User
+from cluster.apiserver.pki import Pki
+from cluster.apiserver.responses import answer, content, refusal
+from cluster.loops import ControlPlane
+from cluster.registry import errors
+from cluster.registry.errors import StatusError
+
+_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
+"""Answered to everybody, as the role system:public-info-viewer has it."""
+
+_log = logging.getLogger(__name__)
+
+
+class KubernetesApi:
+    """`run` is the testbed's run directory."""
+
+    def __init__(self, plane: ControlPlane, run: Path) -> None:
+        self._plane = plane
+        self._run = run
+        self._authenticator: Authenticator | None = None
+
+    def authenticate_with(self, pki: Pki) -> None:
+        """Know the certificates and tokens by which clients show who they are; before that nobody can connect."""
+        self._authenticator = Authenticator(
+            pki.admin_token.read_text(), pki.service_account_key.read_bytes(), self._account_uid, time.time
+        )
+
+    def stop(self) -> None:
+        """End all streams."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except StatusError as error:
+            response = refusal(request, error)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            _log.exception("%s %s", request.method, request.url.path)
+            response = refusal(request, errors.internal_error(str(error)))
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response | None:
+        """None when the connection has become a stream."""
+        user = self._user(request)
+        path = request.url.path
+        if user is None and path not in _PUBLIC:
+            raise errors.unauthorized()
+        return self._fixed(request, path) or refusal(request, _no_such_path())
+
+    def _user(self, request: Request) -> User | None:
+        connection = request.state.connection
+        if connection.is_local:
+            return ADMINISTRATOR
+        assert self._authenticator is not None  # TLS is opened afterwards
+        return self._authenticator.user(connection.peer_certificate, request.headers.get("authorization"))
+
+    def _account_uid(self, namespace: str, name: str) -> str | None:
+        account = self._plane.store.get(("ServiceAccount", namespace, name))
+        return None if account is None else str(account["metadata"]["uid"])
+
+    def _fixed(self, request: Request, path: str) -> Response | None:
+        """What does not depend on objects: health, version, discovery, OpenAPI."""
+        words = path.strip("/").split("/")
+        if path in ("/healthz", "/livez", "/readyz"):
+            return content(request, b"ok", "text/plain; charset=utf-8")
+        if path == "/version":
+            return answer(request, discovery.version())
+        if words[0] == "openapi":
+            return openapi.respond(request, words[1:])
+        if path in ("/api", "/apis", "/api/", "/apis/"):
+            return _groups(request, core=words[0] == "api")
+        if words[0] == "apis" and len(words) == 2:
+            return _found(request, discovery.group(words[1]))
+        if words[0] == "apis" and len(words) == 3:
+            return _found(request, discovery.resource_list(words[1], words[2]))
+        if words[0] == "api" and len(words) == 2:
+            return _found(request, discovery.resource_list("", words[1]))
+        return answer(request, {"paths": _root_paths()}) if path == "/" else None
+
+
+def _groups(request: Request, core: bool) -> Response:
+    kinds = {discovery.AGGREGATED_KIND: discovery.AGGREGATED_VERSIONS}
+    form = negotiation.choose(request.headers.get("accept", ""), kinds)
+    if form.kind:
+        return answer(request, discovery.aggregated(core, form.api_version), form)
+    return answer(request, discovery.api_versions(request.url.netloc) if core else discovery.group_list(), form)
+
+
+def _found(request: Request, obj: Any) -> Response | None:
+    return None if obj is None else answer(request, obj, negotiation.choose(request.headers.get("accept", "")))
+
+
+def _root_paths() -> list[str]:
+    from cluster import resources
+
+    served = [f"/apis/{group}/{version}" for group, versions in resources.groups().items() if group for version in versions]
+    return ["/api", "/api/v1", "/apis", *served, "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+
+
+def _no_such_path() -> StatusError:
+    message = "the server could not find the requested resource"
+    return StatusError(404, "NotFound", message, {})
+
+
+def both(internal: ASGIApp, kubernetes: KubernetesApi) -> ASGIApp:
+    """One application of two: the components' own API on the internal socket, Kubernetes' everywhere."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["path"].startswith(PREFIX) and scope["state"]["connection"].is_local
+        await (internal if ours else kubernetes)(scope, receive, send)
+
+    return dispatch
