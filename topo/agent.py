@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import ExceptHookArgs, Thread
@@ -23,7 +23,7 @@ from typing import Any
 
 from cluster.client import Batch, Client, NotInSyncError
 from cluster.config import resolve
-from cluster.model import Cluster
+from cluster.model import Cluster, PodInterface
 from topo import confine, nodes, ovs
 from topo.containers import Signal, Start
 from topo.managed_pod import ManagedPod, container_of_run
@@ -50,7 +50,7 @@ class Agent:
         self._cluster = cluster
         self._clock = clock
         self._queue: SimpleQueue[Message] = SimpleQueue()
-        self._network = PodNetwork(cluster)
+        self._network = PodNetwork(cluster, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
         self._api = Client(run / API_SOCKET)
         self._pods: dict[str, ManagedPod] = {}
         self._changed: dict[str, ManagedPod] = {}
@@ -58,7 +58,8 @@ class Agent:
         self._revision = 0
         self._observed = -1
         self._unswitched: dict[str, ManagedPod] = {}
-        """Pods that the switches do not know yet: their containers wait, as they wait for a CNI plugin."""
+        """Pods of which it is not known yet that the switches know them: their containers wait, as they wait for a
+        CNI plugin."""
         self._switched = -1
         """The revision that the controller has realised, as far as this agent has heard."""
         self._awaited: SimpleQueue[int] = SimpleQueue()
@@ -117,7 +118,7 @@ class Agent:
         )
 
     def _on_batch(self, batch: Batch) -> None:
-        present = set()
+        present: set[str] = set()
         for event in batch.events:
             uid = event.object["metadata"]["uid"]
             present.add(uid)
@@ -133,6 +134,9 @@ class Agent:
             for uid in self._pods.keys() - present:
                 self._stop(uid)
             self._sweeping = True
+        newest = max((pod.admitted_at for pod in self._unswitched.values()), default=-1)
+        if newest > self._revision:
+            self._awaited.put(newest)
         self._revision = batch.revision
         # Said again after every connection: the API server keeps what was observed in memory only.
         self._observed = -1
@@ -141,7 +145,7 @@ class Agent:
         managed = ManagedPod.of(pod, self._cluster)
         if managed is None:
             return
-        self._pods[managed.uid] = self._changed[managed.uid] = managed
+        self._pods[managed.uid] = self._changed[managed.uid] = self._unswitched[managed.uid] = managed
         for id in list(self._adopted):
             if container_of_run(id)[0] == managed.uid:
                 managed.adopt(self._adopted.pop(id))
@@ -169,10 +173,18 @@ class Agent:
             self._ended(managed, container, event["exit_code"], event["finished_at"])
         self._changed[uid] = managed
 
+    def _on_attached(self, pods: Sequence[PodInterface]) -> None:
+        for interface in pods:
+            pod = self._pods[interface.uid]
+            pod.network = "there"
+            self._changed[pod.uid] = pod
+
     def _on_switched(self, revision: int) -> None:
         self._switched = max(self._switched, revision)
-        self._changed.update(self._unswitched)
-        self._unswitched.clear()
+        known = {uid: pod for uid, pod in self._unswitched.items() if pod.admitted_at <= self._switched}
+        self._changed.update(known)
+        for uid in known:
+            del self._unswitched[uid]
 
     def _on_responder(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "lost":
@@ -212,33 +224,26 @@ class Agent:
     def _round(self) -> None:
         """Do what the pods that something happened to want, until they want nothing more; then report."""
         reported: dict[str, ManagedPod] = {}
-        self._attach([pod for pod in self._changed.values() if not pod.attached and not pod.life.stopping])
+        self._attach([pod for pod in self._changed.values() if pod.network == "none" and not pod.life.stopping])
         while self._changed:
             reported.update(self._changed)
             batch, self._changed = self._changed, {}
             self._act([pod for pod in batch.values() if self._may_run(pod)])
-        if self._unswitched:
-            self._awaited.put(max(pod.admitted_at for pod in self._unswitched.values()))
         if self._sweeping:
             self._sweeping = False
             self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
             self._serve_again()
-        self._finish([pod for pod in reported.values() if pod.life.stopped])
-        self._report([pod for uid, pod in reported.items() if uid in self._pods and uid not in self._unswitched])
+        self._finish([pod for pod in reported.values() if pod.life.stopped and pod.network != "making"])
+        self._report([pod for uid, pod in reported.items() if uid in self._pods and self._may_run(pod)])
 
     def _may_run(self, pod: ManagedPod) -> bool:
-        """Whether the switches know the pod, or it is to end anyway."""
-        if pod.admitted_at <= self._switched or pod.life.stopping:
-            return True
-        self._unswitched[pod.uid] = pod
-        return False
+        """Whether it is on its switch and the switches know it, or it is to end anyway."""
+        return pod.life.stopping or (pod.network == "there" and pod.admitted_at <= self._switched)
 
     def _attach(self, pods: list[ManagedPod]) -> None:
-        self._network.attach([pod.interface for pod in pods if pod.interface is not None])
         for pod in pods:
-            pod.attached = True
-        if pods:
-            _LOG.info("%d pods have their interfaces", len(pods))
+            pod.network = "there" if pod.interface is None else "making"
+        self._network.attach([pod.interface for pod in pods if pod.interface is not None])
 
     def _act(self, pods: Iterable[ManagedPod]) -> None:
         serve: dict[str, tuple[ManagedPod, str, ServedContainer]] = {}
@@ -261,7 +266,7 @@ class Agent:
                     self._signal(pod, action)
         if serve or remove or terminate:
             self._serve(serve, remove, terminate)
-            _LOG.info("%d containers are served, %d no longer", len(serve), len(remove) + len(terminate))
+            _LOG.debug("%d containers are served, %d no longer", len(serve), len(remove) + len(terminate))
 
     def _serve(
         self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str], terminate: list[str]
@@ -306,6 +311,7 @@ class Agent:
                 self._runtime.forget(id)
             confine.remove_scratch(pod.uid)
             del self._pods[pod.uid]
+            self._unswitched.pop(pod.uid, None)
         if pods:
             self._api.post_removed([pod.identity for pod in pods])
 
@@ -314,7 +320,7 @@ class Agent:
         statuses = [status for pod in pods if (status := pod.changed_status(now)) is not None]
         if statuses:
             self._api.post_statuses(statuses)
-            _LOG.info("%d statuses reported", len(statuses))
+            _LOG.debug("%d statuses reported", len(statuses))
         if self._observed != self._revision:
             self._observed = self._revision
             self._api.observed("agent", self._revision, {"pods": len(self._pods)})
