@@ -37,6 +37,9 @@ from topo.waiting import wait_until
 
 _LOG = logging.getLogger("agent")
 _CONTROLLER_TIMEOUT_S = 60.0
+_SWITCH_INTERVAL_S = 0.0005
+"""The thread that makes pods is back from a system call every 0.1 ms; at Python's 5 ms, it would wait longer for the
+interpreter than for the kernel."""
 
 Message = Callable[[], None]
 """What other threads put on the queue: what to do in the agent's own thread."""
@@ -55,6 +58,8 @@ class Agent:
         self._pods: dict[str, ManagedPod] = {}
         self._changed: dict[str, ManagedPod] = {}
         """Pods that something happened to since the last round."""
+        self._looks: dict[str, float] = {}
+        """When to look at a pod even if nothing happens, by uid."""
         self._revision = 0
         self._observed = -1
         self._unswitched: dict[str, ManagedPod] = {}
@@ -103,9 +108,7 @@ class Agent:
 
     def _receive(self) -> None:
         """Wait for something to happen, then take everything that has."""
-        now = self._clock()
-        looks = [look for pod in self._pods.values() if (look := pod.life.next_look()) is not None]
-        timeout = max(0.0, min(looks) - now) if looks else None
+        timeout = max(0.0, min(self._looks.values()) - self._clock()) if self._looks else None
         try:
             self._queue.get(timeout=timeout)()
             while True:
@@ -113,9 +116,7 @@ class Agent:
         except Empty:
             pass
         now = self._clock()
-        self._changed.update(
-            {pod.uid: pod for pod in self._pods.values() if (look := pod.life.next_look()) is not None and look <= now}
-        )
+        self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
 
     def _on_batch(self, batch: Batch) -> None:
         present: set[str] = set()
@@ -233,8 +234,17 @@ class Agent:
             self._sweeping = False
             self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
             self._serve_again()
+        self._note_looks(reported.values())
         self._finish([pod for pod in reported.values() if pod.life.stopped and pod.network != "making"])
         self._report([pod for uid, pod in reported.items() if uid in self._pods and self._may_run(pod)])
+
+    def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
+        for pod in pods:
+            look = pod.life.next_look()
+            if look is None or pod.life.stopped:
+                self._looks.pop(pod.uid, None)
+            else:
+                self._looks[pod.uid] = look
 
     def _may_run(self, pod: ManagedPod) -> bool:
         """Whether it is on its switch and the switches know it, or it is to end anyway."""
@@ -312,6 +322,7 @@ class Agent:
             confine.remove_scratch(pod.uid)
             del self._pods[pod.uid]
             self._unswitched.pop(pod.uid, None)
+            self._looks.pop(pod.uid, None)
         if pods:
             self._api.post_removed([pod.identity for pod in pods])
 
@@ -350,6 +361,7 @@ def _connect_to_controller(cluster: Cluster) -> None:
 def main() -> None:
     """Run as one of init's services; the run directory is in MININETES_RUN."""
     threading.excepthook = _end
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ["MININETES_RUN"])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
