@@ -77,6 +77,10 @@ class Draft:
         self.desired_changed |= changed
         return stored
 
+    def next_uid(self, key: Key) -> str:
+        """The uid that an object will have if it is the next to be created."""
+        return str(uuid5(_UID_SPACE, "/".join((*key, str(self.created + 1)))))
+
     def put_all(self, objects: Iterable[Object]) -> None:
         for obj in objects:
             self.put(obj)
@@ -124,8 +128,8 @@ class Draft:
         old = self.get(key)
         metadata = {field: value for field, value in obj["metadata"].items() if field not in _KEPT}
         if old is None:
+            metadata["uid"] = self.next_uid(key)
             self.created += 1
-            metadata["uid"] = str(uuid5(_UID_SPACE, "/".join((*key, str(self.created)))))
             metadata["creationTimestamp"] = self.now
         else:
             metadata.update((field, old["metadata"][field]) for field in _KEPT if field in old["metadata"])

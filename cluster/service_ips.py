@@ -1,4 +1,4 @@
-"""Services -> cluster addresses, as Kubernetes allocates them, but in order and not at random."""
+"""Services -> cluster addresses and node ports, as Kubernetes allocates them, but in order and not at random."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from itertools import chain
 from typing import Any
 
+from cluster import node_ports
 from cluster.model import IPAddress, IPNetwork
 from cluster.objects import Object, subject
 from cluster.problems import Problem, SpecError
@@ -24,21 +25,25 @@ def explicit_band(subnet: IPNetwork) -> int:
 
 
 def allocate(services: Sequence[Object], subnets: Sequence[IPNetwork]) -> Sequence[Object]:
-    """The Services among `services` (all of the cluster, oldest first) whose addresses had to be completed.
+    """The Services among `services` (all of the cluster, oldest first) whose addresses or ports had to be completed.
 
     `subnets` holds one range per IP family, the primary family first. Raises SpecError with one Problem for every
     Service that wants what it cannot have.
     """
     problems: list[Problem] = []
-    open_services = [service for service in services if not _is_complete(service)]
+    open_services = [one for one in services if not (_is_complete(one) and node_ports.is_complete(one))]
     if not open_services:
         return []
+    holders = node_ports.taken(services, problems)
     by_family = {FAMILY_NAMES[subnet.version]: subnet for subnet in subnets}
     taken = _taken(services, problems)
     allocated = []
     for service in open_services:
         try:
-            allocated.append(_with_addresses(service, by_family, taken))
+            complete = service if _is_complete(service) else _with_addresses(service, by_family, taken)
+            allocated.append(node_ports.with_ports(complete, holders))
+        except node_ports.ExhaustedError as error:
+            problems.append(Problem("", 0, subject(service), "spec.ports", str(error)))
         except _Refused as refused:
             problems.append(Problem("", 0, subject(service), refused.field, str(refused)))
     if problems:

@@ -2,7 +2,7 @@
 
 Reads are answered from memory; SQLite (write-ahead log) is there so that what was acknowledged survives the
 death of the process. Every changed object has a revision of its own, its `metadata.resourceVersion`; all changes
-of one draft are one transaction. The latest changes are kept in memory for watchers; who asks for older ones lists
+of one draft are one transaction. The latest changes are kept for watchers (`history`); who asks for older ones lists
 everything again.
 """
 
@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from cluster.draft import ChangeType, Draft, Key, key_of
+from cluster.draft import Draft, Key, key_of
+from cluster.history import Change, CompactedError, History, shared
 from cluster.objects import Object
 
-HISTORY_LENGTH = 20_000
-"""Changes kept for watchers: several times all pods of a large testbed, at about 2 kB each."""
+__all__ = ["Change", "CompactedError", "Store", "dumps", "utc_now"]
+
+HISTORY_LENGTH = 10_000
+"""Changes kept for watchers: several times all pods of a large testbed, at about 4 kB each on disk."""
+
+HISTORY_AGE_S = 300.0
+"""etcd's compaction interval in the API server."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -41,20 +46,6 @@ _DELETE = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
 _COUNTERS = "UPDATE counters SET revision = ?, desired_revision = ?, created = ?"
 
 
-class CompactedError(Exception):
-    """The changes since that revision are no longer known: list everything again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One changed object; `text` is its JSON."""
-
-    revision: int
-    type: ChangeType
-    key: Key
-    text: str
-
-
 def dumps(obj: object) -> str:
     return json.dumps(obj, separators=(",", ":"))
 
@@ -67,21 +58,29 @@ def utc_now() -> str:
 class Store:
     """`revision` is that of the last change, `desired_revision` that of the last one that was not only a status."""
 
-    def __init__(self, path: Path, now: Callable[[], str] = utc_now, history_length: int = HISTORY_LENGTH) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], str] = utc_now,
+        history_length: int = HISTORY_LENGTH,
+        history_age_s: float = HISTORY_AGE_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._now = now
+        self._clock = clock
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         # Enough for the death of the process; a power cut may lose the last transactions, never half of one.
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
         self._objects: dict[str, dict[Key, Object]] = {}
+        pool: dict[str, str] = {}
         for (body,) in self._database.execute("SELECT body FROM objects ORDER BY rowid"):
-            obj = json.loads(body)
+            obj: Object = shared(json.loads(body), pool)
             self._objects.setdefault(obj["kind"], {})[key_of(obj)] = obj
         row = self._database.execute("SELECT revision, desired_revision, created FROM counters").fetchone()
         self.revision, self.desired_revision, self._created = map(int, row)
-        self._history: deque[Change] = deque(maxlen=history_length)
-        self._forgotten = self.revision
+        self._history = History(self._database, self.revision, history_length, history_age_s)
 
     def close(self) -> None:
         self._database.close()
@@ -99,12 +98,18 @@ class Store:
     def kinds(self) -> Sequence[str]:
         return [kind for kind, objects in self._objects.items() if objects]
 
-    def changes_since(self, revision: int) -> Sequence[Change]:
-        """Every change with a higher revision, in order. Raises CompactedError."""
-        if not self._forgotten <= revision <= self.revision:
-            raise CompactedError(f"revision {revision} is not in {self._forgotten}…{self.revision}")
-        behind = self.revision - revision
-        return [self._history[index] for index in range(len(self._history) - behind, len(self._history))]
+    def of_kind(self, kind: str) -> Mapping[Key, Object]:
+        """All objects of a kind by their keys, oldest first. Not to be changed."""
+        return self._objects.get(kind, {})
+
+    @property
+    def oldest_revision(self) -> int:
+        """The lowest one since which every change is known."""
+        return self._history.oldest
+
+    def changes_since(self, revision: int, kind: str | None = None) -> Sequence[Change]:
+        """Every change (of that kind) with a higher revision, in order. Raises CompactedError."""
+        return self._history.since(revision, kind)
 
     def commit(self, draft: Draft) -> int:
         """Write the draft in one transaction and answer the revision; a draft without changes writes nothing.
@@ -117,15 +122,16 @@ class Store:
             return self.revision
         revision = changes[-1].revision
         desired_revision = revision if draft.desired_changed else self.desired_revision
-        self._write(changes, (revision, desired_revision, draft.created))
+        at = self._clock()
+        self._write(changes, at, (revision, desired_revision, draft.created))
         for change, obj in zip(changes, objects, strict=True):
+            change.knowing(obj, self._objects.get(change.key[0], {}).get(change.key))
             if change.type == "DELETED":
                 del self._objects[change.key[0]][change.key]
             else:
                 self._objects.setdefault(change.key[0], {})[change.key] = obj
         self.revision, self.desired_revision, self._created = revision, desired_revision, draft.created
-        self._history.extend(changes)
-        self._forgotten = self.revision - len(self._history)
+        self._history.committed(changes, at)
         return revision
 
     def _number(self, draft: Draft) -> tuple[Sequence[Change], Sequence[Object]]:
@@ -136,9 +142,10 @@ class Store:
             objects.append(numbered)
         return changes, objects
 
-    def _write(self, changes: Sequence[Change], counters: tuple[int, int, int]) -> None:
+    def _write(self, changes: Sequence[Change], at: float, counters: tuple[int, int, int]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._history.insert(changes, at)
             # Deletions come first in `changes` where an object is created again, so the order must be kept.
             for change in changes:
                 if change.type == "DELETED":

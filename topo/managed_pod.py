@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cluster import objects
 from cluster.model import Cluster, PodInterface
@@ -32,7 +32,7 @@ def place_of_pod(pod: Mapping[str, Any], granted: frozenset[str] = capabilities.
 
 @dataclass(slots=True)
 class ManagedPod:
-    """`interface` is None on the host network. `network`: whether its namespace is there and on its switch."""
+    """`interface` is None on the host network. `attached`: its namespace is there and on its switch."""
 
     pod: Mapping[str, Any]
     cluster: Cluster
@@ -41,7 +41,7 @@ class ManagedPod:
     programs: Mapping[str, Served | Process]
     admitted_at: int
     """The revision in which it was bound, or was there when this agent came."""
-    network: Literal["none", "making", "there"] = "none"
+    attached: bool = False
     known_runs: set[str] = field(default_factory=set)
     """Runs of processes that init knows of, by id."""
     _reported: Mapping[str, Any] | None = None
@@ -81,7 +81,7 @@ class ManagedPod:
         """A process of this pod that was started by an agent before this one."""
         _, container, run = container_of_run(process["id"])
         self.known_runs.add(process["id"])
-        self.network = "there"
+        self.attached = True
         if container not in self.life.containers or run < self.life.containers[container].run:
             return
         self.life.adopt(container, run)

@@ -61,7 +61,7 @@ class StatusError(Exception):
 
 
 def qualified_kind(resource: Resource) -> str:
-    """"Pod", "Deployment.apps"."""
+    """ "Pod", "Deployment.apps"."""
     return f"{resource.kind}.{resource.group}" if resource.group else resource.kind
 
 
