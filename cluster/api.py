@@ -112,7 +112,10 @@ class Api:
             await _wait(event, left_s)
 
     async def objects(self, request: Request) -> Response:
-        kinds = _kinds(request) or self._store.kinds()
+        kinds, query = _kinds(request) or self._store.kinds(), request.query_params
+        if "name" in query:
+            found = (self._store.get((kind, query.get("namespace", ""), query["name"])) for kind in kinds)
+            return _json({"revision": self._store.revision, "objects": [obj for obj in found if obj is not None]})
         return _json({"revision": self._store.revision, "objects": list(self._store.list(kinds))})
 
     async def delete(self, request: Request) -> Response:

@@ -58,11 +58,8 @@ CONTAINER_FIELDS: Mapping[str, str] = {
     "resizePolicy": _NO_LIMITS,
     "resources": _NO_LIMITS,
     "securityContext": _NO_ISOLATION,
-    "stdin": _NO_ISOLATION,
-    "stdinOnce": _NO_ISOLATION,
     "terminationMessagePath": _NO_ISOLATION,
     "terminationMessagePolicy": _NO_ISOLATION,
-    "tty": _NO_ISOLATION,
     "volumeDevices": _NO_VOLUMES,
     "volumeMounts": _NO_VOLUMES,
 }

@@ -251,7 +251,7 @@ class Agent:
                 if isinstance(action, Start):
                     pod.life.starting(action.container, now)
                     if served:
-                        description = pod.served_container(action.container)
+                        description = pod.served_container(action.container, action.run, self._run)
                         serve[description.id] = pod, action.container, description
                     else:
                         self._start_process(pod, action)
@@ -282,9 +282,7 @@ class Agent:
         if id in pod.known_runs:
             return
         pod.known_runs.add(id)
-        request = pod.start_request(action.container, action.run, self._run)
-        Path(request["log"]).parent.mkdir(parents=True, exist_ok=True)
-        self._runtime.send(request)
+        self._runtime.send(pod.start_request(action.container, action.run, self._run))
 
     def _began(self, pod: ManagedPod, container: str) -> None:
         now = self._clock()

@@ -33,8 +33,9 @@ from mininet.util import getincrementaldecoder
 from cluster.model import Client, Cluster, Link, LinkShape
 from cluster.model import Node as ClusterNode
 from topo import confine, namespaces, netlink
-from topo.capabilities import NODE, POD_DEFAULT
 from topo.confine import Place
+from topo.places import machine_place as machine_place
+from topo.places import pod_place as pod_place
 
 UPLINK = "eth0"
 _PROMPT = chr(127)
@@ -312,13 +313,3 @@ def prompt(network: UnderlayNetwork, commands: IO[str]) -> None:
 def machines(cluster: Cluster) -> tuple[ClusterNode | Client, ...]:
     """Everything with an uplink: nodes, then external clients."""
     return (*cluster.nodes, *cluster.clients)
-
-
-def machine_place(name: str) -> Place:
-    """Where the processes of a node or client run."""
-    return Place(netns=name, scratch=name, hostname=name, granted=NODE)
-
-
-def pod_place(namespace: str, name: str, uid: str, hostname: str, granted: frozenset[str] = POD_DEFAULT) -> Place:
-    """Where the processes of a pod run. The uid keeps apart a pod and its successor of the same name."""
-    return Place(netns=f"{namespace}_{name}_{uid[:8]}", scratch=uid, hostname=hostname[:63], granted=granted)

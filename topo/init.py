@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from topo import linux, namespaces, netlink, rootfs, services
+from topo import limits, linux, namespaces, netlink, rootfs, services
 from topo.runtime import SOCKET, Processes, encode
 from topo.sandbox import LOCK
 
@@ -45,27 +45,24 @@ class Init:
         self._run = run
         self._services = [_Running(service) for service in services.all_services(api_fd)]
         self._environment = services.environment()
-        self._processes = Processes()
         self._selector = selectors.DefaultSelector()
+        self._processes = Processes(self._selector)
         self._agents: dict[socket.socket, bytearray] = {}
 
     def serve_forever(self) -> None:
         wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._selector.register(wakeup_read, selectors.EVENT_READ, None)
+        self._selector.register(wakeup_read, selectors.EVENT_READ, lambda: os.read(wakeup_read, 4096))
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self._run / SOCKET))
         listener.listen()
-        self._selector.register(listener, selectors.EVENT_READ, listener)
+        self._selector.register(listener, selectors.EVENT_READ, lambda: self._accept(listener))
         while True:
             for key, _ in self._selector.select(self._start_services()):
-                if key.data is None:
-                    os.read(wakeup_read, 4096)
-                elif key.data is listener:
-                    self._accept(listener)
-                else:
-                    self._read(key.data)
+                # One that was ready may have been let go of by the one before it.
+                if key.fd in self._selector.get_map():
+                    key.data()
             self._reap()
 
     def _start_services(self) -> float | None:
@@ -94,6 +91,7 @@ class Init:
                 os.dup2(fd, 2)
                 for inherited in service.inherits:
                     os.set_inheritable(inherited, True)
+                limits.restore()
                 os.execvpe(service.argv[0], service.argv, {**self._environment, **service.environment})
             finally:
                 os._exit(127)
@@ -102,11 +100,13 @@ class Init:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if ended is None:
                 return
+            self._processes.ending(ended.si_pid)
+            pid, status = os.waitpid(ended.si_pid, 0)
             event = self._processes.reaped(pid, status)
             if event is not None:
                 self._tell(event)
@@ -126,7 +126,7 @@ class Init:
         agent, _ = listener.accept()
         agent.settimeout(_AGENT_TIMEOUT_S)
         self._agents[agent] = bytearray()
-        self._selector.register(agent, selectors.EVENT_READ, agent)
+        self._selector.register(agent, selectors.EVENT_READ, lambda: self._read(agent))
         self._send(agent, encode(self._processes.state()))
 
     def _read(self, agent: socket.socket) -> None:
@@ -139,9 +139,26 @@ class Init:
         *lines, rest = bytes(buffer).split(b"\n")
         self._agents[agent] = bytearray(rest)
         for line in lines:
-            answer = self._processes.handle(json.loads(line))
+            request = json.loads(line)
+            if request["op"] == "attach":
+                self._attach(agent, request["id"])
+                continue
+            answer = self._processes.handle(request)
             if answer is not None:
                 self._tell(answer)
+
+    def _attach(self, agent: socket.socket, id: str) -> None:
+        fd = self._processes.input_of(id)
+        answer = encode({"event": "attached", "id": id, "input": fd is not None})
+        if fd is None:
+            self._send(agent, answer)
+            return
+        try:
+            socket.send_fds(agent, [answer], [fd])
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            self._drop(agent)
+        finally:
+            os.close(fd)
 
     def _tell(self, event: dict[str, object]) -> None:
         for agent in list(self._agents):
@@ -173,6 +190,8 @@ def main() -> None:
     namespaces.set_sysctls([("ipv6/conf/default/addr_gen_mode", str(netlink.IN6_ADDR_GEN_MODE_NONE))])
     namespaces.raise_interface("lo", None)
     services.prepare_ovs_database()
+    # Three descriptors for every container process.
+    limits.raise_open_files()
     Init(Path(rootfs.RUN), api_fd).serve_forever()
 
 

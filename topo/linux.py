@@ -12,6 +12,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 23, 24, 38
+IN_MODIFY, IN_ATTRIB, IN_NONBLOCK, IN_CLOEXEC = 0x2, 0x4, os.O_NONBLOCK, os.O_CLOEXEC
 AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -82,3 +83,15 @@ def prctl(option: int, value: int = 0) -> int:
 def sethostname(name: str) -> None:
     raw = name.encode()
     _check(_libc.sethostname(raw, len(raw)), "sethostname")
+
+
+def inotify_init1(flags: int) -> int:
+    fd = int(_libc.inotify_init1(flags))
+    _check(fd, "inotify_init1")
+    return fd
+
+
+def inotify_add_watch(fd: int, path: str, mask: int) -> int:
+    watch = int(_libc.inotify_add_watch(fd, path.encode(), ctypes.c_uint32(mask)))
+    _check(watch, f"watch {path}")
+    return watch

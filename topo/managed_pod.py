@@ -9,10 +9,11 @@ from typing import Any
 
 from cluster import objects
 from cluster.model import Cluster, PodInterface
-from topo import capabilities, confine, container_env, emulation, images, pod_files, pod_status, rootfs, runtime
+from topo import capabilities, confine, container_log, images, pod_files, pod_status, rootfs, runtime
 from topo.agnhost_commands import Process, Served
 from topo.confine import Place
 from topo.containers import PodLife
+from topo.places import place_of_pod
 from topo.servers import ServedContainer
 
 
@@ -20,14 +21,6 @@ def container_of_run(id: str) -> tuple[str, str, int]:
     """The inverse of `run_id`: pod uid, container, run number."""
     uid, container, run = id.split("/")
     return uid, container, int(run)
-
-
-def place_of_pod(pod: Mapping[str, Any], granted: frozenset[str] = capabilities.POD_DEFAULT) -> Place:
-    """Where a process of this pod runs: in its own namespace, or its node's if it is on the host network."""
-    uid, hostname = str(pod["metadata"]["uid"]), container_env.hostname(pod)
-    if pod["spec"].get("hostNetwork"):
-        return Place(netns=pod["spec"]["nodeName"], scratch=uid, hostname=hostname, granted=granted)
-    return emulation.pod_place(objects.namespace(pod), objects.name(pod), uid, hostname, granted)
 
 
 @dataclass(slots=True)
@@ -96,12 +89,13 @@ class ManagedPod:
     def served_id(self, container: str) -> str:
         return f"{self.uid}/{container}"
 
-    def served_container(self, container: str) -> ServedContainer:
+    def served_container(self, container: str, run: int, run_directory: Path) -> ServedContainer:
         program = self.programs[container]
         assert isinstance(program, Served)
         netns = f"{rootfs.NETNS}/{self.place().netns}"
+        log = container_log.path(run_directory, self.uid, container, run)
         return ServedContainer(
-            self.served_id(container), netns, program.hostname, program.servers, program.delay_shutdown_s
+            self.served_id(container), netns, program.hostname, program.servers, program.delay_shutdown_s, log
         )
 
     def place(self, container: str | None = None) -> Place:
@@ -116,15 +110,18 @@ class ManagedPod:
         assert isinstance(program, Process)
         return self.process_request(
             self.run_id(container, run), container, program.argv, program.env,
-            runtime.log_path(run_directory, self.uid, container, run), program.cwd,
+            container_log.path(run_directory, self.uid, container, run), program.cwd,
+            streams=self.life.containers[container].spec,
         )  # fmt: skip
 
     def process_request(
-        self, id: str, container: str, argv: tuple[str, ...], env: Mapping[str, str], log: str, cwd: str = "/"
-    ) -> dict[str, Any]:
-        """What to ask of init to start a process in this container."""
+        self, id: str, container: str, argv: tuple[str, ...], env: Mapping[str, str], log: str, cwd: str = "/",
+        streams: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """What to ask of init to start a process in this container; `streams` as in its spec: stdin, tty."""
         place = self.place(container)
-        return runtime.start_request(id, place, argv, {**confine.environment(place), **env}, log, cwd)
+        environment = {**confine.environment(place), **env}
+        return runtime.start_request(id, place, argv, environment, log, cwd, streams)
 
     def etc(self) -> dict[str, str]:
         return pod_files.etc(self.pod, self.cluster)

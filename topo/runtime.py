@@ -2,15 +2,22 @@
 
 JSON lines. The agent asks:
 
-    {"op": "start", "id": ID, "place": {...}, "argv": [...], "env": {...}, "log": PATH, "cwd": PATH}
+    {"op": "start", "id": ID, "place": {...}, "argv": [...], "env": {...}, "log": PATH, "cwd": PATH,
+     "stdin": false, "stdin_once": false, "tty": false}
     {"op": "signal", "id": ID, "signal": 15}
     {"op": "forget", "id": ID}
+    {"op": "attach", "id": ID}
 
 and init tells, first of all what it has (so that an agent that was killed takes up where it was):
 
     {"event": "state", "processes": [{"id", "pid", "exit_code", "finished_at"}, ...]}
     {"event": "started", "id": ID, "pid": N}
     {"event": "exited", "id": ID, "exit_code": N, "finished_at": seconds}
+
+Whoever asked to attach is answered, with the descriptor of the process's input beside the line (SCM_RIGHTS) where
+it has one: a pipe, or the terminal. Its output is in the log.
+
+    {"event": "attached", "id": ID, "input": true}
 
 Exit codes as a shell gives them: 128 + the signal's number, 126 and 127 for a program that could not be started
 (the reason is in the log).
@@ -21,16 +28,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
-from topo import confine
+from topo import confine, container_stdio, limits
 from topo.confine import Place
+from topo.container_stdio import Ends, Stdio
 
 SOCKET = "runtime.sock"
 _CANNOT_EXECUTE, _NOT_FOUND = 126, 127
@@ -47,12 +55,15 @@ class Process:
 
 
 def start_request(
-    id: str, place: Place, argv: Sequence[str], env: Mapping[str, str], log: str, cwd: str = "/"
-) -> dict[str, Any]:
-    """The message that starts a process."""
+    id: str, place: Place, argv: Sequence[str], env: Mapping[str, str], log: str, cwd: str = "/",
+    container: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The message that starts a process; `container` says which streams it wants."""
     described = asdict(place) | {"granted": sorted(place.granted)}
+    wanted = container or {}
     return {
-        "op": "start", "id": id, "place": described, "argv": list(argv), "env": dict(env), "log": log, "cwd": cwd
+        "op": "start", "id": id, "place": described, "argv": list(argv), "env": dict(env), "log": log, "cwd": cwd,
+        "stdin": bool(wanted.get("stdin")), "stdin_once": bool(wanted.get("stdinOnce")), "tty": bool(wanted.get("tty")),
     }  # fmt: skip
 
 
@@ -62,11 +73,13 @@ def place_of(request: Mapping[str, Any]) -> Place:
 
 
 class Processes:
-    """The processes of the agent's requests, children of the caller."""
+    """The processes of the agent's requests, children of the caller, whose selector tells of their output."""
 
-    def __init__(self) -> None:
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
         self._by_id: dict[str, Process] = {}
         self._by_pid: dict[int, Process] = {}
+        self._stdio: dict[int, Stdio] = {}
 
     def state(self) -> dict[str, Any]:
         return {"event": "state", "processes": [asdict(process) for process in self._by_id.values()]}
@@ -79,16 +92,30 @@ class Processes:
             process = self._start(request)
             return {"event": "started", "id": id, "pid": process.pid}
         if operation == "signal" and process is not None and process.exit_code is None:
-            os.killpg(process.pid, request["signal"])
+            _signal(process.pid, request["signal"])
         if operation == "forget" and process is not None and process.exit_code is not None:
             del self._by_id[id]
         return None
+
+    def input_of(self, id: str) -> int | None:
+        """A descriptor to write a running process's input to, for the caller to close; None where it takes none."""
+        process = self._by_id.get(id)
+        stdio = self._stdio.get(process.pid) if process is not None else None
+        return stdio.hand_out_input() if stdio is not None else None
+
+    def ending(self, pid: int) -> None:
+        """A child has ended but is not reaped, so its number is still its own: what it leaves behind ends with it, as
+        a container's processes do."""
+        if pid in self._by_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
     def reaped(self, pid: int, status: int) -> dict[str, Any] | None:
         """What to tell the agent about a child that ended; None for one that it did not ask for."""
         process = self._by_pid.pop(pid, None)
         if process is None:
             return None
+        self._stdio.pop(pid).end(self._selector)
         code = os.waitstatus_to_exitcode(status)
         process.exit_code = code if code >= 0 else 128 - code
         process.finished_at = time.time()
@@ -97,29 +124,39 @@ class Processes:
         }  # fmt: skip
 
     def _start(self, request: Mapping[str, Any]) -> Process:
+        stdio, ends = container_stdio.prepare(request)
         pid = os.fork()
         if pid == 0:
-            _become(request)
-        # Both sides do this, since either may be first: the group must be there before anyone signals it.
-        # It may even be past its exec, or have ended.
-        with contextlib.suppress(PermissionError, ProcessLookupError):
-            os.setpgid(pid, pid)
+            _become(request, ends)
+        ends.close()
+        if not ends.terminal:
+            # Both sides do this, since either may be first: the group must be there before anyone signals it.
+            # It may even be past its exec, or have ended. (Who is to lead a session must not lead a group before.)
+            with contextlib.suppress(PermissionError, ProcessLookupError):
+                os.setpgid(pid, pid)
         process = Process(request["id"], pid)
         self._by_id[process.id] = self._by_pid[pid] = process
+        self._stdio[pid] = stdio
+        stdio.watch(self._selector)
         return process
 
 
-def _become(request: Mapping[str, Any]) -> NoReturn:
+def _signal(pid: int, number: int) -> None:
+    """To a process and its group."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        os.kill(pid, number)  # it leads no group yet
+
+
+def _become(request: Mapping[str, Any], ends: Ends) -> NoReturn:
     """In a child of init: turn into the requested program."""
     code = _CANNOT_EXECUTE
     try:
-        os.setpgid(0, 0)
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
+        ends.take()
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        limits.restore()
         confine.enter(place_of(request))
         os.chdir(request["cwd"])
         os.execvpe(request["argv"][0], request["argv"], request["env"])
@@ -131,11 +168,6 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
     finally:
         sys.stderr.flush()
         os._exit(code)
-
-
-def log_path(run: str | Path, uid: str, container: str, restarts: int) -> str:
-    """Where a container's output goes: one file per start, as the kubelet keeps them."""
-    return str(Path(run) / "pods" / uid / f"{container}-{restarts}.log")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

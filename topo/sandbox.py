@@ -26,6 +26,7 @@ from topo import linux
 from topo.waiting import Timeout, wait_until
 
 LOCK, PID_FILE, API_SOCKET, SEED, KUBECONFIG = "lock", "init.pid", "api.sock", "seed.json", "kubeconfig"
+API_TLS_SOCKET = "api-tls.sock"
 START_TIMEOUT_S = 10.0
 DOWN_TIMEOUT_S = 30.0
 

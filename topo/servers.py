@@ -55,7 +55,7 @@ class ServedContainer:
     """A container whose program is only sockets.
 
     `id` is "<pod uid>/<container>", `netns` a path (None: where the responder is), `delay_shutdown_s` how long it
-    goes on serving after it was asked to terminate.
+    goes on serving after it was asked to terminate, `log` the file of what it prints.
     """
 
     id: str
@@ -63,6 +63,7 @@ class ServedContainer:
     hostname: str
     servers: tuple[Server, ...]
     delay_shutdown_s: float = 0.0
+    log: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +72,7 @@ class ServedContainer:
             "hostname": self.hostname,
             "servers": [server.as_json() for server in self.servers],
             "delay_shutdown_s": self.delay_shutdown_s,
+            "log": self.log,
         }
 
 
@@ -82,4 +84,5 @@ def container_of(data: Mapping[str, Any]) -> ServedContainer:
         str(data["hostname"]),
         tuple(server_of(server) for server in data["servers"]),
         float(data.get("delay_shutdown_s", 0)),
+        data.get("log"),
     )

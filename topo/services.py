@@ -50,6 +50,8 @@ def all_services(api_fd: int) -> tuple[Service, ...]:
         Service("ovs-vswitchd", ("ovs-vswitchd", f"unix:{OVS_SOCKET}", "--enable-dummy", "--pidfile"), (OVS_SOCKET,)),
         _python("controller", "controller.app"),
         _python("responder", "topo.responder"),
+        # Last, and when the others have started: nothing of a cluster's start waits for it.
+        _python("kubelet", "topo.kubelet", needs=(f"{rootfs.RUN}/responder.sock",)),
     )
 
 

@@ -19,6 +19,7 @@ import pytest
 from manifests import Object, as_documents
 
 from cluster.client import Client
+from topo import container_log
 from topo.waiting import Timeout, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,8 +200,8 @@ class Testbed:
     def log(self, pod: str, container: str = "tools", run: int = 0) -> str:
         """What a container wrote in its run with that number."""
         uid = self.pod_object(pod)["metadata"]["uid"]
-        path = self.directory / "pods" / uid / f"{container}-{run}.log"
-        return path.read_text() if path.exists() else ""
+        path = Path(container_log.path(self.directory, uid, container, run))
+        return container_log.text(path.read_bytes()).decode() if path.exists() else ""
 
     def service_log(self, service: str) -> str:
         return (self.directory / "logs" / f"{service}.log").read_text()

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,9 +18,8 @@ from cluster.config import resolve
 from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.problems import NoTestbedError
-from topo import capabilities, confine, container_env, emulation, pod_files, sandbox
-from topo.confine import Place
-from topo.managed_pod import place_of_pod
+from topo import confine, emulation, pod_files, sandbox
+from topo.places import Room, place_of_pod, room_of_container, room_of_machine
 from topo.sandbox import SEED, Testbed
 
 SANDBOX = "sandbox"
@@ -44,17 +44,16 @@ def exec_(name: str | None, container: str | None, target: str, command: tuple[s
     testbed = sandbox.find(name)
     if target == SANDBOX:
         return sandbox.run_inside(testbed, lambda: _execute(command, dict(os.environ)))
-    place, environment, etc = _locate(testbed, target, container)
+    room = _locate(testbed, target, container)
 
     def run() -> int:
-        confine.prepare_scratch(place.scratch, etc)
-        confine.enter(place)
-        return _execute(command, {**confine.environment(place), **environment})
+        room.enter()
+        return _execute(command, room.environment)
 
     return sandbox.run_inside(testbed, run)
 
 
-def _execute(command: tuple[str, ...], environment: dict[str, str]) -> int:
+def _execute(command: tuple[str, ...], environment: Mapping[str, str]) -> int:
     try:
         os.execvpe(command[0], command, environment)
     except FileNotFoundError:
@@ -62,7 +61,7 @@ def _execute(command: tuple[str, ...], environment: dict[str, str]) -> int:
     return _NOT_FOUND
 
 
-def _locate(testbed: Testbed, target: str, container: str | None) -> tuple[Place, dict[str, str], dict[str, str]]:
+def _locate(testbed: Testbed, target: str, container: str | None) -> Room:
     """Where a target's processes run, with which environment and files. Raises NoTestbedError."""
     cluster = cluster_of(testbed)
     kind, _, machine = target.partition("/")
@@ -71,11 +70,9 @@ def _locate(testbed: Testbed, target: str, container: str | None) -> tuple[Place
         names = machines[kind]
         if machine not in names:
             raise NoTestbedError(f"there is no {kind} {machine!r} (have: {', '.join(names) or 'none'})")
-        return emulation.machine_place(machine), {}, {"hostname": f"{machine}\n"}
+        return room_of_machine(machine)
     pod = find_pod(testbed, target)
-    spec = _container(pod, container)
-    place = place_of_pod(pod, capabilities.of_container(spec))
-    return place, container_env.environment(spec, pod), pod_files.etc(pod, cluster)
+    return room_of_container(pod, _container(pod, container), cluster)
 
 
 def find_pod(testbed: Testbed, target: str) -> Object:

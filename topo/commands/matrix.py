@@ -20,7 +20,7 @@ from cluster.reachability import ANY, Tables, lines
 from topo import images, reach, sandbox
 from topo.agnhost_commands import Served
 from topo.commands.enter import cluster_of
-from topo.managed_pod import place_of_pod
+from topo.places import place_of_pod
 from topo.reach import Question
 
 _SAMPLE_SEED = 1

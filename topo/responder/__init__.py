@@ -5,6 +5,7 @@
     registry      what is served: containers, their listening sockets, their connections
     sockets       listening sockets, made inside a pod's network namespace
     running       a container that is served, as the registry and its connections share it
+    logbook       what served containers print
     connection    one accepted connection, as asyncio sees it
     talks         what is said on it: HTTP, gRPC, lines; an application's server goes by the first bytes
     tls           the same inside TLS

@@ -13,6 +13,7 @@ from functools import partial
 from topo import netns
 from topo.responder import dns_wire, sockets, words
 from topo.responder.connection import Connection
+from topo.responder.logbook import Logbook
 from topo.responder.names import Names
 from topo.responder.running import Running
 from topo.servers import Protocol, ServedContainer, Server
@@ -43,6 +44,7 @@ class Registry:
     def __init__(self, on_exit: Callable[[str, int], None], names: Names | None = None) -> None:
         self._on_exit = on_exit
         self._names = names or Names()
+        self._logbook = Logbook()
         self.exited: dict[str, int] = {}
         self._running: dict[str, Running] = {}
         self._owners: dict[Address, str] = {}
@@ -91,6 +93,7 @@ class Registry:
             listener.close()
             self._owners.pop(_address(running.container, server), None)
         running.closed = True
+        running.log.end()
         for transport in tuple(running.transports):
             transport.abort()
 
@@ -100,6 +103,7 @@ class Registry:
 
     def clear(self) -> None:
         self.keep_only(set())
+        self._logbook.write()
 
     def _open(self, container: ServedContainer, server: Server) -> socket.socket:
         try:
@@ -113,7 +117,8 @@ class Registry:
 
     def _start(self, container: ServedContainer, listeners: list[tuple[Server, socket.socket]]) -> None:
         ready = any(server.protocol != "tcp" for server, _ in listeners)
-        running = Running(container, listeners, partial(self._exit, container.id), ready, self._names)
+        log = self._logbook.open(container.log)
+        running = Running(container, listeners, partial(self._exit, container.id), ready, self._names, log)
         self._running[container.id] = running
         if any(server.kind == "dns" for server, _ in listeners):
             self._names.start()
@@ -122,6 +127,8 @@ class Registry:
             self._owners[_address(container, server)] = container.id
             answer = _answer_datagrams if server.protocol == "udp" else self._accept
             loop.add_reader(listener, answer, running, server, listener)
+            kind = "HTTP" if server.protocol == "tcp" and server.kind == "netexec" else server.protocol.upper()
+            log.say(f"Started {kind} server on port {server.port}")
 
     def _exit(self, id: str, exit_code: int) -> None:
         if id in self._running:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from topo.responder.logbook import Log
 from topo.responder.names import Names
 from topo.servers import ServedContainer, Server
 
@@ -15,13 +16,14 @@ from topo.servers import ServedContainer, Server
 class Running:
     """`exit(code)` ends it by itself. `ready` is what agnhost calls so: its UDP or SCTP server is up. `terminating`
     is the end that SIGTERM has set. `closed`: it is gone, and a connection just accepted is to be dropped. `names`:
-    what a DNS server knows."""
+    what a DNS server knows. `log`: what it prints."""
 
     container: ServedContainer
     listeners: list[tuple[Server, socket.socket]]
     exit: Callable[[int], None]
     ready: bool
     names: Names
+    log: Log
     terminating: asyncio.TimerHandle | None = None
     closed: bool = False
     transports: set[asyncio.Transport] = field(default_factory=set)

@@ -209,6 +209,7 @@ class _Http(Talk):
 
     def _answer(self, request: Request) -> None:
         container, running = self._running.container, self._running
+        running.log.say(f"{request.method} {request.target}")
         terminating = running.terminating is not None
         now = datetime.now(timezone.utc).isoformat(" ")
         asked = paths.Asked(self._server, container.hostname, self._client, running.ready, terminating, now)

@@ -1,0 +1,47 @@
+"""`python -m topo.kubelet`: serve until SIGTERM. $MININETES_RUN names the run directory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+
+from cluster.config import resolve
+from topo import limits
+from topo.kubelet import api_port
+from topo.kubelet.server import SOCKET, Server
+from topo.sandbox import API_TLS_SOCKET, SEED
+
+
+async def run(directory: Path) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(directory, resolve(json.loads((directory / SEED).read_text())["cluster"]))
+    path = directory / SOCKET
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        listening = await asyncio.start_unix_server(server.serve, path)
+    finally:
+        os.umask(before)
+    async with listening:
+        port = asyncio.create_task(api_port.listen(server.control_plane_namespace, directory / API_TLS_SOCKET))
+        await stop.wait()
+        port.cancel()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # Two or three descriptors for every stream.
+    limits.raise_open_files()
+    asyncio.run(run(Path(os.environ["MININETES_RUN"])))
+
+
+if __name__ == "__main__":
+    main()
