@@ -31,7 +31,7 @@ def allocate(services: Sequence[Object], subnets: Sequence[IPNetwork]) -> Sequen
     Service that wants what it cannot have.
     """
     problems: list[Problem] = []
-    open_services = [one for one in services if not (_is_complete(one) and node_ports.is_complete(one))]
+    open_services = [one for one in services if not is_complete(one)]
     if not open_services:
         return []
     holders = node_ports.taken(services, problems)
@@ -40,7 +40,7 @@ def allocate(services: Sequence[Object], subnets: Sequence[IPNetwork]) -> Sequen
     allocated = []
     for service in open_services:
         try:
-            complete = service if _is_complete(service) else _with_addresses(service, by_family, taken)
+            complete = service if _has_addresses(service) else _with_addresses(service, by_family, taken)
             allocated.append(node_ports.with_ports(complete, holders))
         except node_ports.ExhaustedError as error:
             problems.append(Problem("", 0, subject(service), "spec.ports", str(error)))
@@ -57,7 +57,12 @@ class _Refused(Exception):
         super().__init__(message)
 
 
-def _is_complete(service: Mapping[str, Any]) -> bool:
+def is_complete(service: Mapping[str, Any]) -> bool:
+    """Whether a Service has all addresses and node ports that it is to have."""
+    return _has_addresses(service) and node_ports.is_complete(service)
+
+
+def _has_addresses(service: Mapping[str, Any]) -> bool:
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
         return True

@@ -122,7 +122,7 @@ def after_update(
     managers = read(new) if given else read(old) if old is not None and given is None else []
     if given == [] and old is not None:
         managers = read(old)
-    comparison = compare(old, new, of)
+    comparison = _of_part(compare(old, new, of), subresource)
     if not comparison:
         return write(new, managers)
     lost = comparison.changed | comparison.removed
@@ -134,6 +134,16 @@ def after_update(
         else:
             result.append(replace(other, fields=other.fields - lost))
     return write(new, _capped([*result, mine]))
+
+
+def _of_part(comparison: Comparison, subresource: str) -> Comparison:
+    """The status belongs to who writes through its subresource, everything else to who does not."""
+    wants_status = subresource == "status"
+    changed, removed = (
+        frozenset(path for path in paths if (path[0] == "f:status") is wants_status)
+        for paths in (comparison.changed, comparison.removed)
+    )
+    return Comparison(changed, removed)
 
 
 def _capped(managers: Sequence[Manager]) -> Sequence[Manager]:

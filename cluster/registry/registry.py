@@ -9,12 +9,14 @@ from cluster import deletion
 from cluster.draft import Draft
 from cluster.loops import ControlPlane
 from cluster.objects import Object
-from cluster.registry import errors, metadata, reading, versions
+from cluster.registry import errors, metadata, reading, scale, subresources, versions
 from cluster.registry.errors import StatusError
 from cluster.registry.reading import key_of
 from cluster.registry.requests import Deleted, DeleteOptions, Listing, PatchType, Query, WriteOptions, Written
+from cluster.registry.scale import SCALE
+from cluster.registry.subresources import TokenSigner
 from cluster.registry.watching import Watch
-from cluster.registry.writing import Change, Target, Writer
+from cluster.registry.writing import FINALIZE, STATUS, Change, Target, Writer
 from cluster.resources import Resource
 
 T = TypeVar("T")
@@ -29,16 +31,19 @@ class Registry:
     `namespace` is None for kinds that have none, and for lists and watches of all namespaces.
     """
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, sign_token: TokenSigner | None = None) -> None:
+        """`sign_token` makes the tokens of service accounts; without one they are refused."""
         self._plane = plane
         self._store = plane.store
+        self._sign_token = sign_token
 
     @property
     def revision(self) -> int:
         return self._store.revision
 
-    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        return versions.served(reading.get(self._store, resource, namespace, name), resource)
+    def get(self, resource: Resource, namespace: str | None, name: str, subresource: str = "") -> Object:
+        obj = reading.get(self._store, resource, namespace, name)
+        return scale.of(obj) if subresource == SCALE else versions.served(obj, resource)
 
     def list(self, resource: Resource, namespace: str | None, query: Query) -> Listing:
         return reading.listing(self._store, resource, namespace, query)
@@ -60,9 +65,14 @@ class Registry:
         options: WriteOptions,
         subresource: str = "",
     ) -> Written:
-        """`subresource` may be "status"."""
+        """`subresource` may be status, scale (`obj` is a Scale then) or a Namespace's finalize."""
         _check_verb(resource, "update")
         target = Target(resource, _namespace(resource, namespace), name, subresource)
+        _check_subresource(target)
+        if subresource == SCALE:
+            return self._write(target, options, lambda writer: writer.rescale(target, lambda _: obj))
+        if subresource == FINALIZE:
+            return self._write(target, options, lambda writer: writer.finalize(target, obj))
         return self._write(target, options, lambda writer: writer.update(target, obj))
 
     def patch(
@@ -87,11 +97,36 @@ class Registry:
             details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
             raise StatusError(422, "Invalid", message, details)
         target = Target(resource, _namespace(resource, namespace), name, subresource)
+        _check_subresource(target)
         return self._write(target, options, lambda writer: writer.patch(target, patch_type, patch))
+
+    def create_subresource(
+        self, resource: Resource, namespace: str | None, name: str, subresource: str, body: Any, options: WriteOptions
+    ) -> Object:
+        """`subresource`: binding or eviction of a Pod, token of a ServiceAccount. Answers a Status or a TokenRequest."""
+        if not isinstance(body, dict):
+            raise errors.bad_request("the body must be a JSON object")
+
+        def change(draft: Draft) -> Object:
+            obj = draft.get(key_of(resource, namespace, name))
+            if obj is None:
+                raise errors.not_found(resource, name)
+            if (resource.kind, subresource) == ("Pod", "binding"):
+                return subresources.bind(draft, resource, obj, body)
+            if (resource.kind, subresource) == ("Pod", "eviction"):
+                return subresources.evict(draft, resource, obj, body)
+            if (resource.kind, subresource) == ("ServiceAccount", "token") and self._sign_token is not None:
+                return subresources.request_token(draft, resource, obj, body, self._sign_token)
+            raise errors.method_not_allowed(resource, f"create of {subresource}")
+
+        return self.transaction(change, options.dry_run)
 
     def delete(self, resource: Resource, namespace: str | None, name: str, options: DeleteOptions) -> Deleted:
         _check_verb(resource, "delete")
-        return self.transaction(lambda draft: _delete(draft, resource, namespace, name, options), options.dry_run)
+        done = self.transaction(lambda draft: _delete(draft, resource, namespace, name, options), options.dry_run)
+        if options.dry_run or done.obj.get("status") == "Success":
+            return done
+        return Deleted(self.get(resource, namespace, name))  # as the store numbered it
 
     def delete_collection(
         self, resource: Resource, namespace: str | None, query: Query, options: DeleteOptions
@@ -126,7 +161,8 @@ class Registry:
             meta = obj["metadata"]
             stored = self._store.get(key_of(target.resource, meta.get("namespace"), meta["name"]))
             obj = stored if stored is not None and stored["metadata"]["uid"] == meta["uid"] else obj
-        return Written(versions.served(obj, target.resource), done.created, done.warnings)
+        shown = scale.of(obj) if target.subresource == SCALE else versions.served(obj, target.resource)
+        return Written(shown, done.created, done.warnings)
 
 
 def _namespace(resource: Resource, namespace: str | None) -> str:
@@ -135,6 +171,14 @@ def _namespace(resource: Resource, namespace: str | None) -> str:
     if not namespace:
         raise errors.bad_request("an empty namespace may not be set during creation")
     return namespace
+
+
+def _check_subresource(target: Target) -> None:
+    """The others take no writes here: a pod's containers cannot be added to or resized while it runs."""
+    if target.subresource not in ("", STATUS, SCALE, FINALIZE, "approval"):
+        raise errors.method_not_allowed(target.resource, f"update of {target.subresource}")
+    if target.subresource and target.resource.subresource(target.subresource) is None:
+        raise errors.not_found(target.resource, target.name or "")
 
 
 def _check_verb(resource: Resource, verb: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,19 @@ from cluster import deletion
 from cluster.defaults import complete, defaulted, new_object
 from cluster.draft import Draft
 from cluster.model import Cluster
-from cluster.objects import Object, name, namespace
-from cluster.registry import admission, apply, errors, json_patch, managed_fields, metadata, strategic, types, versions
+from cluster.objects import Object, name
+from cluster.registry import (
+    admission,
+    apply,
+    errors,
+    json_patch,
+    managed_fields,
+    metadata,
+    scale,
+    strategic,
+    types,
+    versions,
+)
 from cluster.registry.apply import Applier
 from cluster.registry.errors import Cause
 from cluster.registry.json_patch import PatchError
@@ -20,6 +31,7 @@ from cluster.registry.requests import PatchType, WriteOptions
 from cluster.resources import Resource
 
 STATUS = "status"
+FINALIZE = "finalize"
 NAMESPACED_BY = "Namespace"
 _MAX_MANAGER_LENGTH = 128
 
@@ -73,24 +85,42 @@ class Writer:
             field, message = "metadata.name", "Required value: name must be provided"
             raise errors.invalid(target.resource, target.name or "", [Cause("FieldValueRequired", message, field)])
         new = self._replacement(target, obj, stored)
-        return Change(self._put(target, new, stored, "Update"), False, warnings)
+        return Change(self._put(target, new, stored), False, warnings)
 
     def patch(self, target: Target, patch_type: PatchType, patch: Any) -> Change:
         if patch_type == "apply":
             return self._apply(target, patch)
+        if target.subresource == scale.SCALE:
+            return self.rescale(target, lambda shown: _patched(scale.resource(), shown, patch_type, patch))
         stored = self._stored(target)
         shown = versions.served(stored, target.resource)
         patched = _patched(target.resource, shown, patch_type, patch)
         obj, warnings = admission.decoded(target.resource, patched, self._options.field_validation)
         new = self._replacement(target, obj, stored)
-        return Change(self._put(target, new, stored, "Update"), False, warnings)
+        return Change(self._put(target, new, stored), False, warnings)
 
-    def transform(self, target: Target, change: Callable[[Object], Object]) -> Change:
-        """An update that the server makes out of a subresource's request; defaults and rules hold for it too."""
+    def rescale(self, target: Target, given: Callable[[Object], Any]) -> Change:
+        """Write the Scale that `given` makes of the present one."""
         stored = self._stored(target)
-        return Change(self._put(target, self._completed(target, change(stored), stored), stored, "Update"), False)
+        body, warnings = admission.decoded(scale.resource(), given(scale.of(stored)), self._options.field_validation)
+        metadata.check_preconditions(
+            target.resource, stored, None, body.get("metadata", {}).get("resourceVersion") or None
+        )
+        new = scale.with_replicas(stored, scale.replicas(body, target.name or ""))
+        return Change(self._put(target, new, stored), False, warnings)
+
+    def finalize(self, target: Target, given: object) -> Change:
+        """namespaces/finalize: the finalizers in the spec, which nothing else changes."""
+        stored = self._stored(target)
+        obj, warnings = admission.decoded(target.resource, given, self._options.field_validation)
+        finalizers = (obj.get("spec") or {}).get("finalizers") or []
+        spec = {"finalizers": finalizers} if finalizers else {}
+        new = {**metadata.for_update(target.resource, {**stored, **obj}, stored), "spec": spec}
+        return Change(self._put(target, new, stored), False, warnings)
 
     def _apply(self, target: Target, given: Any) -> Change:
+        if target.subresource == scale.SCALE:
+            given = _config_of_scale(target, given)
         config, warnings = admission.decoded(target.resource, given, self._options.field_validation)
         manager = self._options.field_manager
         if config.get("metadata", {}).get("managedFields"):
@@ -113,9 +143,8 @@ class Writer:
             )
         shown = versions.served(existing, target.resource)
         merged = apply.merge(shown, config, of, applier)
-        merged_obj = apply.with_last_applied(merged.obj, config, applier)
-        new = self._replacement(target, merged_obj, existing)
-        new = apply.finished(existing, new, merged, of, applier)
+        new = self._replacement(target, merged.obj, existing)
+        new = apply.with_last_applied(apply.finished(existing, new, merged, of, applier), config, applier)
         return Change(self._store(target, new, existing), False, warnings)
 
     def _new(self, target: Target, obj: Object) -> Object:
@@ -148,7 +177,7 @@ class Writer:
     def _completed(self, target: Target, obj: Object, stored: Object) -> Object:
         return admission.allocated(target.stored, defaulted(obj), stored, self._draft, self._cluster)
 
-    def _put(self, target: Target, new: Object, stored: Object, operation: str) -> Object:
+    def _put(self, target: Target, new: Object, stored: Object) -> Object:
         new = managed_fields.after_update(
             stored, new, types.of(target.stored), self._options.field_manager, target.resource.api_version,
             target.subresource, self._draft.now,
@@ -203,6 +232,13 @@ def _patched(resource: Resource, stored: Object, patch_type: PatchType, patch: A
         raise errors.StatusError(422, "Invalid", message, {"causes": [cause]}) from error
 
 
+def _config_of_scale(target: Target, given: Any) -> Object:
+    """Applying a Scale is applying the replicas of what it scales."""
+    body, _ = admission.decoded(scale.resource(), given, "Ignore")
+    count = scale.replicas(body, target.name or "")
+    return {"metadata": {"name": target.name}, "spec": {"replicas": count}}
+
+
 def _of_subresource(config: Object, target: Target) -> Object:
     """Of what is applied to a subresource only its part counts, and of the rest only what is not it."""
     if target.subresource == STATUS:
@@ -210,7 +246,3 @@ def _of_subresource(config: Object, target: Target) -> Object:
     if target.resource.subresource(STATUS):
         return {field: value for field, value in config.items() if field != STATUS}
     return config
-
-
-def identity(obj: Mapping[str, Any]) -> tuple[str, str]:
-    return namespace(obj), name(obj)
