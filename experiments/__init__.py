@@ -13,7 +13,6 @@
     boot             bench boot: ours, the floor and the peer, round by round
     throughput       bench throughput: our pipeline beside one NORMAL flow, on the same datapath
     memory           how much of the machine's memory something takes
-    reachability     the sample of a large testbed's pods that has to reach each other
 
     floor            the same namespaces, interfaces and bridges with nothing around them
     plain_bridge     one bridge, one NORMAL flow, two namespaces

@@ -19,6 +19,8 @@ from cluster.model import IPAddress
 from cluster.problems import NoTestbedError
 
 MININETES = (sys.executable, "-m", "cluster.commands")
+SANDBOX = "sandbox"
+"""The target that is the sandbox itself: what runs there sees its switches."""
 _SHOWN = 12
 _serial = count()
 
@@ -76,11 +78,15 @@ class Testbed:
         """What to put before a command so that it runs in a machine."""
         return (*self.argv("exec", target), "--")
 
+    def output(self, subcommand: str, *arguments: str) -> str:
+        """What a subcommand prints. Raises NoTestbedError, CommandError."""
+        return output_of(self.argv(subcommand, *arguments))
+
     def exec(self, target: str, *command: str) -> str:
         return output_of((*self.prefix(target), *command))
 
     def inventory(self) -> Inventory:
-        return parse_status(json.loads(output_of(self.argv("status", "-o", "json"))))
+        return parse_status(json.loads(self.output("status", "-o", "json")))
 
 
 def parse_status(status: dict[str, Any]) -> Inventory:

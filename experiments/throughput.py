@@ -1,10 +1,11 @@
-"""bench throughput: TCP through the whole pipeline, beside a bridge that has one NORMAL flow.
+"""bench throughput: TCP through the whole pipeline, beside a bridge of the same datapath that has one NORMAL flow.
 
 All arms run at the same time, idle but for the one that is measured; every round measures each of them once.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,10 +16,12 @@ from cluster.model import IPAddress
 from experiments import generated, iperf, isolated, paths, plain_bridge, private_ovs, statistics, testbed
 from experiments.goals import Goal, Report
 from experiments.statistics import Samples
-from experiments.testbed import Inventory, Machine, Testbed
+from experiments.testbed import SANDBOX, Inventory, Machine, Testbed
 
-PLAIN, SAME_NODE, OVERLAY, DIRECT, HOSTS = "plain_bridge", "same_node", "overlay", "direct", "host_to_host"
-_OF_PLAIN = 0.9
+NORMAL, ALONE = "normal_flow", "normal_flow_alone"
+"""A bridge with one NORMAL flow, beside the testbed's bridges, and in an Open vSwitch that has no others."""
+SAME_NODE, OVERLAY, DIRECT, HOSTS = "same_node", "overlay", "direct", "host_to_host"
+_OF_NORMAL = 0.9
 _USERSPACE_GBPS = 3.0
 
 
@@ -49,11 +52,13 @@ def run(rounds: int, seconds: int, progress: Callable[[str], None]) -> Report:
 
 
 def _start(stack: ExitStack, directory: Path) -> list[Arm]:
-    bridge = stack.enter_context(isolated.ready("plain_bridge"))
-    arms = [Arm(PLAIN, bridge.prefix("server"), bridge.prefix("client"), plain_bridge.SERVER_ADDRESS)]
+    alone = stack.enter_context(isolated.ready("plain_bridge"))
+    server, client = (alone.prefix(name) for name in (plain_bridge.SERVER, plain_bridge.CLIENT))
+    arms = [Arm(ALONE, server, client, plain_bridge.SERVER_ADDRESS)]
     spec = generated.write(generated.for_throughput("overlay"), directory / "overlay.yaml")
     overlay = stack.enter_context(testbed.running(spec, "bench-overlay"))
     machines = overlay.inventory()
+    arms.append(_normal_flow_beside(overlay))
     arms.append(_between_pods(SAME_NODE, paths.SAME_NODE, overlay, machines))
     arms.append(_between_pods(OVERLAY, paths.CROSS_NODE, overlay, machines))
     arms.append(_between(HOSTS, overlay, *machines.nodes[-2:]))
@@ -61,6 +66,13 @@ def _start(stack: ExitStack, directory: Path) -> list[Arm]:
     direct = stack.enter_context(testbed.running(spec, "bench-direct"))
     arms.append(_between_pods(DIRECT, paths.CROSS_NODE, direct, direct.inventory()))
     return arms
+
+
+def _normal_flow_beside(testbed: Testbed) -> Arm:
+    testbed.exec(SANDBOX, sys.executable, "-m", "experiments.plain_bridge", plain_bridge.BESIDE)
+    inside = testbed.prefix(SANDBOX)
+    server, client = ((*inside, *plain_bridge.enter(name)) for name in (plain_bridge.SERVER, plain_bridge.CLIENT))
+    return Arm(NORMAL, server, client, plain_bridge.SERVER_ADDRESS)
 
 
 def _between_pods(name: str, kind: str, of: Testbed, machines: Inventory) -> Arm:
@@ -74,13 +86,14 @@ def _between(name: str, of: Testbed, client: Machine, server: Machine) -> Arm:
 
 def report(arms: Mapping[str, Samples], userspace: bool) -> Report:
     """The figures out of the samples, in Gbit/s."""
-    of_plain = arms[SAME_NODE].over(arms[PLAIN])
-    goals = [Goal("same node over one NORMAL flow", of_plain.median, "at least", _OF_PLAIN, "x")]
+    of_normal = arms[SAME_NODE].over(arms[NORMAL])
+    goals = [Goal("same node over one NORMAL flow", of_normal.median, "at least", _OF_NORMAL, "x")]
     if userspace:
         absolute = arms[SAME_NODE].median
         goals.append(Goal("same node, userspace datapath", absolute, "at least", _USERSPACE_GBPS, "Gbit/s"))
     ratios = {
-        "same_node_over_plain_bridge": of_plain,
+        "same_node_over_normal_flow": of_normal,
+        "same_node_over_normal_flow_alone": arms[SAME_NODE].over(arms[ALONE]),
         "overlay_over_host_to_host": arms[OVERLAY].over(arms[HOSTS]),
         "direct_over_host_to_host": arms[DIRECT].over(arms[HOSTS]),
     }

@@ -124,6 +124,18 @@ def _address_uplink(cluster: Cluster, name: str) -> None:
     with namespaces.visit_pinned(name), netlink.Socket() as own:
         index = socket.if_nametoindex(emulation.UPLINK)
         own.run(netlink.add_address(index, address, prefix_lengths[address.version]) for address in addresses)
+        own.run(_peers(cluster, name, index))
+
+
+def _peers(cluster: Cluster, name: str, uplink: int) -> Iterator[netlink.Message]:
+    """The nodes' underlay addresses, as permanent neighbours.
+
+    All namespaces share one neighbour table of 1,024 entries (arp(7), gc_thresh3, which only the host's administrator
+    can raise); a hundred nodes that talk to each other need ten times as many. Permanent entries do not count.
+    """
+    for peer in cluster.nodes:
+        if peer.name != name:
+            yield from (netlink.add_neighbour(uplink, address, peer.uplink_mac) for address in peer.addresses)
 
 
 def _configure_gateway(cluster: Cluster, node: Node) -> None:

@@ -43,6 +43,7 @@ def test_boot() -> None:
 @pytest.mark.skipif(shutil.which("iperf3") is None, reason="no iperf3")
 def test_throughput() -> None:
     answer = bench("throughput", "--rounds", "1", "--time", "1")
-    arms = {"plain_bridge_gbps", "same_node_gbps", "overlay_gbps", "direct_gbps", "host_to_host_gbps"}
+    names = ("normal_flow", "normal_flow_alone", "same_node", "overlay", "direct", "host_to_host")
+    arms = {f"{name}_gbps" for name in names}
     check_form(answer, "throughput", arms)
     assert all(answer["raw"][arm]["min"] > 0 for arm in arms)

@@ -98,6 +98,13 @@ def test_the_matrix_as_json_has_one_entry_for_each_pair(special: Testbed) -> Non
     }
 
 
+def test_a_covering_matrix_has_every_node_towards_every_node(special: Testbed) -> None:
+    table = json.loads(special.mininetes("matrix", "--cover", "-o", "json").output)["tables"]["any"]
+    node = {f"default/{name}": pod.node for name, pod in special.pods().items()}
+    pairs = {(node[source], node[target]) for source, row in table.items() for target in row}
+    assert pairs == set(product(set(node.values()), repeat=2))
+
+
 def test_containers_that_declare_one_port_are_refused() -> None:
     with started(cluster(), pod("clash", netexec("first"), netexec("second")), expect=2) as refused:
         assert str(HTTP_PORT) in refused.started.stderr

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from cluster.problems import NoTestbedError
-from experiments import paths, reachability
+from experiments import paths
 from experiments.testbed import Inventory, Machine, parse_status
 
 
@@ -58,8 +58,3 @@ def test_status_json_without_what_has_no_address() -> None:
         ],
     }
     assert parse_status(status) == Inventory((NODES[0],), (machine("shop/c", "one", "10.0.1.2"),))
-
-
-def test_the_sample_of_a_large_testbed() -> None:
-    """One pod of every node towards one on each of the next nodes, and towards a neighbour."""
-    assert reachability.sample([A, B, C]) == [(A, [C, B]), (C, [A])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import click
@@ -17,7 +17,7 @@ from cluster.model import IPAddress
 from cluster.objects import Object
 from cluster.problems import Problem, SpecError
 from cluster.reachability import ANY, Tables, lines
-from topo import images, reach, sandbox
+from topo import cover, images, reach, sandbox
 from topo.agnhost_commands import Served
 from topo.commands.enter import cluster_of
 from topo.places import place_of_pod
@@ -28,10 +28,11 @@ _SAMPLE_SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A row or column: its name ("shop/web-1", "node/worker"), its namespace, and, of a pod, how to reach it."""
+    """A row or column: its name ("shop/web-1", "node/worker"), namespace and node, and, of a pod, how to reach it."""
 
     name: str
     netns: str
+    node: str
     addresses: tuple[IPAddress, ...] = ()
     protocol: str = "icmp"
     port: int = 0
@@ -45,12 +46,14 @@ class Peer:
 @click.option("--with-nodes", is_flag=True, help="Nodes ask too.")
 @click.option("--with-system", is_flag=True, help="The cluster's own pods (namespace kube-system) too.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N pairs, always the same ones.")
+@click.option("--cover", "covering", is_flag=True,
+              help="Few pairs that stand for all: every node towards every node, every pod on both sides.")
 @click.option("--timeout", "timeout_s", default=1.0, show_default=True, metavar="S", help="Seconds for an answer.")
 @click.option("--expect-full", is_flag=True, help="Exit with 1 unless everybody reaches everybody.")
 @output_option("table", "json")
 def matrix(
     name: str | None, ports: str | None, protocols: str, via: str, with_nodes: bool, with_system: bool,
-    sample: int | None, timeout_s: float, expect_full: bool, form: str,
+    sample: int | None, covering: bool, timeout_s: float, expect_full: bool, form: str,
 ) -> int:  # fmt: skip
     """Who reaches whom, by real packets: every pair of pods, a new connection each."""
     testbed = sandbox.find(name)
@@ -60,8 +63,12 @@ def matrix(
     targets = [peer for pod in pods if (peer := _peer(pod)) is not None]
     if via == "cluster-ip":
         targets = list(_through_services(targets, found))
-    sources = [*targets, *(Peer(f"node/{node.name}", node.name) for node in cluster_of(testbed).nodes if with_nodes)]
-    pairs = [(source, target) for source in sources for target in targets]
+    nodes = [node.name for node in cluster_of(testbed).nodes]
+    if covering:
+        pairs = list(cover.pairs([[peer for peer in targets if peer.node == node] for node in nodes]))
+    else:
+        sources = [*targets, *(Peer(f"node/{node}", node, node) for node in nodes if with_nodes)]
+        pairs = [(source, target) for source in sources for target in targets]
     if sample is not None and sample < len(pairs):
         pairs = random.Random(_SAMPLE_SEED).sample(pairs, sample)
     asked = list(_questions(pairs, _numbers(ports), protocols.split(",")))
@@ -114,7 +121,7 @@ def _peer(pod: Object) -> Peer | None:
         return None
     key = f"{objects.namespace(pod)}/{objects.name(pod)}"
     protocol, port = _served(pod) or ("icmp", 0)
-    return Peer(key, place_of_pod(pod).netns, addresses, protocol, port)
+    return Peer(key, place_of_pod(pod).netns, pod["spec"]["nodeName"], addresses, protocol, port)
 
 
 def _served(pod: Object) -> tuple[str, int] | None:
@@ -142,4 +149,4 @@ def _through_services(pods: Iterable[Peer], found: Iterable[Object]) -> Iterator
         cluster_ips = single.get(pod.name, {}).get("clusterIPs")
         if isinstance(cluster_ips, list) and cluster_ips != ["None"]:
             addresses = tuple(ip_address(address) for address in cluster_ips)
-            yield Peer(pod.name, pod.netns, addresses, pod.protocol, pod.port)
+            yield replace(pod, addresses=addresses)
