@@ -24,8 +24,8 @@ from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
 from cluster.settled import Missing, missing_components, missing_pods
+from cluster.settling import Settling
 from cluster.store import CompactedError, dumps
-from cluster.wakeup import Wakeup
 
 PREFIX = "/mininetes/v1"
 DEFAULT_SYNC_TIMEOUT_S = 60.0
@@ -42,10 +42,11 @@ class Observation:
 class Api:
     """The request handlers and what they share. All run in one event loop, so a write is never interleaved."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, settling: Settling) -> None:
         self._plane = plane
         self._store = plane.store
-        self._wakeup = Wakeup()
+        self._settling = settling
+        self._wakeup = settling.wakeup
         self._observed: dict[str, Observation] = {}
         self._stopping = False
 
@@ -81,14 +82,12 @@ class Api:
     async def heartbeat(self, request: Request) -> Response:
         body = await _body(request, "nodes")
         self._plane.heartbeat(body["nodes"])
-        self._plane.settle()
-        self._wakeup.notify()
+        self._settling.run()
         return _json({"revision": self._store.revision})
 
     def _wrote(self, change: Callable[[Draft], None]) -> Response:
         self._plane.write(change)
-        self._plane.settle()
-        self._wakeup.notify()
+        self._settling.run()
         return _json({"revision": self._store.revision})
 
     async def observed(self, request: Request) -> Response:
@@ -145,6 +144,7 @@ class Api:
         timeout_s = _number(request, "timeout_s", DEFAULT_SYNC_TIMEOUT_S)
         deadline = asyncio.get_running_loop().time() + timeout_s
         target: int | None = None
+        self._settling.run()
         while True:
             event = self._wakeup.next()
             target, missing = self._progress(target)

@@ -24,6 +24,7 @@ from cluster.config import resolve
 from cluster.loops import ControlPlane
 from cluster.nodes import cluster_document
 from cluster.problems import SpecError
+from cluster.settling import Settling
 from cluster.store import Store
 
 RUN_VARIABLE = "MININETES_RUN"
@@ -72,7 +73,8 @@ def control_plane(store: Store, seed: Path | None) -> ControlPlane:
 
 def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socket.socket | None) -> None:
     """Answer requests until SIGTERM or SIGINT."""
-    internal, kubernetes = Api(plane), KubernetesApi(plane, run)
+    settling = Settling(plane)
+    internal, kubernetes = Api(plane, settling), KubernetesApi(plane, settling, run)
 
     def stop() -> None:
         internal.stop()
@@ -80,6 +82,7 @@ def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socke
 
     async def open_to_others(server: Server) -> None:
         """Kept out of the way of the components' first requests: it takes longer than the rest of the start."""
+        settling.run()  # what a server that was killed left to be done
         host, port = public.getsockname()[:2] if public is not None else ("127.0.0.1", 0)
         names = pki.server_names(plane.cluster, host)
         keys = await asyncio.get_running_loop().run_in_executor(None, pki.ensure, run / PKI_NAME, names)

@@ -11,17 +11,28 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cluster import resources
 from cluster.api import PREFIX
-from cluster.apiserver import discovery, negotiation, openapi
+from cluster.apiserver import bodies, discovery, negotiation, openapi, paths, reviews, streams
 from cluster.apiserver.authentication import ADMINISTRATOR, Authenticator, User
+from cluster.apiserver.paths import Target
 from cluster.apiserver.pki import Pki
+from cluster.apiserver.proxy import Proxy
 from cluster.apiserver.responses import answer, content, refusal
+from cluster.apiserver.routes import Routes
+from cluster.apiserver.streams import Streams
+from cluster.apiserver.tunnel import Tunnels
+from cluster.apiserver.watches import Watches
 from cluster.loops import ControlPlane
 from cluster.registry import errors
 from cluster.registry.errors import StatusError
+from cluster.registry.registry import Registry
+from cluster.settling import Settling
 
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
 """Answered to everybody, as the role system:public-info-viewer has it."""
+
+KUBELET_SOCKET = "kubelet.sock"
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +40,14 @@ _log = logging.getLogger(__name__)
 class KubernetesApi:
     """`run` is the testbed's run directory."""
 
-    def __init__(self, plane: ControlPlane, run: Path) -> None:
+    def __init__(self, plane: ControlPlane, settling: Settling, run: Path) -> None:
         self._plane = plane
-        self._run = run
         self._authenticator: Authenticator | None = None
+        registry = Registry(plane)
+        self._watches, self._tunnels = Watches(settling.wakeup), Tunnels()
+        self._routes = Routes(registry, self._watches)
+        self._streams = Streams(registry, run / KUBELET_SOCKET, self._tunnels)
+        self._proxy = Proxy(registry, run / KUBELET_SOCKET, self._tunnels)
 
     def authenticate_with(self, pki: Pki) -> None:
         """Know the certificates and tokens by which clients show who they are; before that nobody can connect."""
@@ -42,6 +57,8 @@ class KubernetesApi:
 
     def stop(self) -> None:
         """End all streams."""
+        self._watches.stop()
+        self._tunnels.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -63,7 +80,22 @@ class KubernetesApi:
         path = request.url.path
         if user is None and path not in _PUBLIC:
             raise errors.unauthorized()
-        return self._fixed(request, path) or refusal(request, _no_such_path())
+        target = paths.parse(path)
+        if target is None:
+            return self._fixed(request, path) or refusal(request, _no_such_path())
+        assert user is not None  # nothing below /api and /apis is public
+        if target.resource.kind in reviews.KINDS and request.method == "POST":
+            return await self._review(request, target, user)
+        if target.subresource in streams.SUBRESOURCES:
+            return await self._streams.answer(request, target)
+        if target.subresource == "proxy":
+            return await self._proxy.answer(request, target)
+        return await self._routes.answer(request, target)
+
+    async def _review(self, request: Request, target: Target, user: User) -> Response:
+        assert self._authenticator is not None
+        given = await bodies.obj(request)
+        return answer(request, reviews.answer(target.resource, given, user, self._authenticator.by_token), code=201)
 
     def _user(self, request: Request) -> User | None:
         connection = request.state.connection
@@ -109,10 +141,21 @@ def _found(request: Request, obj: Any) -> Response | None:
 
 
 def _root_paths() -> list[str]:
-    from cluster import resources
-
-    served = [f"/apis/{group}/{version}" for group, versions in resources.groups().items() if group for version in versions]
-    return ["/api", "/api/v1", "/apis", *served, "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    served = [
+        f"/apis/{group}/{version}" for group, versions in resources.groups().items() if group for version in versions
+    ]
+    return [
+        "/api",
+        "/api/v1",
+        "/apis",
+        *served,
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
 
 
 def _no_such_path() -> StatusError:

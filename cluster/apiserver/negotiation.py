@@ -63,6 +63,8 @@ LIST_KINDS: Convertible = {
     "Table": ("meta.k8s.io/v1", "meta.k8s.io/v1beta1"),
     "PartialObjectMetadataList": ("meta.k8s.io/v1", "meta.k8s.io/v1beta1"),
 }
+COLLECTION_KINDS: Convertible = {**LIST_KINDS, **OBJECT_KINDS}
+"""A list, or a watch, whose events are objects."""
 
 
 def parse(header: str) -> Iterator[MediaType]:

@@ -21,12 +21,15 @@ TIMEOUT_S = 20
 class ServerProcess:
     """`python -m cluster.server` in `run`, seeded with a small cluster."""
 
-    def __init__(self, run: Path, objects: Iterable[Object] = (), fd: int | None = None) -> None:
+    def __init__(
+        self, run: Path, objects: Iterable[Object] = (), fd: int | None = None, tls_fd: int | None = None
+    ) -> None:
         self._seed = run / "seed.json"
         self._seed.write_text(json.dumps({"cluster": samples.cluster_document(), "objects": list(objects)}))
         self._run = run
-        self._options = [] if fd is None else ["--fd", str(fd)]
-        self._pass_fds = () if fd is None else (fd,)
+        handed_in = {"--fd": fd, "--tls-fd": tls_fd}
+        self._options = [word for option, fd in handed_in.items() if fd is not None for word in (option, str(fd))]
+        self._pass_fds = tuple(fd for fd in handed_in.values() if fd is not None)
         self.socket = run / "api.sock"
         self.start()
 
