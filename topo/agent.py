@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import ExceptHookArgs, Thread
@@ -23,7 +23,7 @@ from typing import Any
 
 from cluster.client import Batch, Client, NotInSyncError
 from cluster.config import resolve
-from cluster.model import Cluster
+from cluster.model import Cluster, PodInterface
 from topo import confine, nodes, ovs
 from topo.containers import Signal, Start
 from topo.managed_pod import ManagedPod, container_of_run
@@ -37,6 +37,9 @@ from topo.waiting import wait_until
 
 _LOG = logging.getLogger("agent")
 _CONTROLLER_TIMEOUT_S = 60.0
+_SWITCH_INTERVAL_S = 0.0005
+"""The thread that makes pods is back from a system call every 0.1 ms; at Python's 5 ms, it would wait longer for the
+interpreter than for the kernel."""
 
 Message = Callable[[], None]
 """What other threads put on the queue: what to do in the agent's own thread."""
@@ -50,15 +53,18 @@ class Agent:
         self._cluster = cluster
         self._clock = clock
         self._queue: SimpleQueue[Message] = SimpleQueue()
-        self._network = PodNetwork(cluster)
+        self._network = PodNetwork(cluster, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
         self._api = Client(run / API_SOCKET)
         self._pods: dict[str, ManagedPod] = {}
         self._changed: dict[str, ManagedPod] = {}
         """Pods that something happened to since the last round."""
+        self._looks: dict[str, float] = {}
+        """When to look at a pod even if nothing happens, by uid."""
         self._revision = 0
         self._observed = -1
         self._unswitched: dict[str, ManagedPod] = {}
-        """Pods that the switches do not know yet: their containers wait, as they wait for a CNI plugin."""
+        """Pods of which it is not known yet that the switches know them: their containers wait, as they wait for a
+        CNI plugin."""
         self._switched = -1
         """The revision that the controller has realised, as far as this agent has heard."""
         self._awaited: SimpleQueue[int] = SimpleQueue()
@@ -102,9 +108,7 @@ class Agent:
 
     def _receive(self) -> None:
         """Wait for something to happen, then take everything that has."""
-        now = self._clock()
-        looks = [look for pod in self._pods.values() if (look := pod.life.next_look()) is not None]
-        timeout = max(0.0, min(looks) - now) if looks else None
+        timeout = max(0.0, min(self._looks.values()) - self._clock()) if self._looks else None
         try:
             self._queue.get(timeout=timeout)()
             while True:
@@ -112,12 +116,10 @@ class Agent:
         except Empty:
             pass
         now = self._clock()
-        self._changed.update(
-            {pod.uid: pod for pod in self._pods.values() if (look := pod.life.next_look()) is not None and look <= now}
-        )
+        self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
 
     def _on_batch(self, batch: Batch) -> None:
-        present = set()
+        present: set[str] = set()
         for event in batch.events:
             uid = event.object["metadata"]["uid"]
             present.add(uid)
@@ -133,6 +135,9 @@ class Agent:
             for uid in self._pods.keys() - present:
                 self._stop(uid)
             self._sweeping = True
+        newest = max((pod.admitted_at for pod in self._unswitched.values()), default=-1)
+        if newest > self._revision:
+            self._awaited.put(newest)
         self._revision = batch.revision
         # Said again after every connection: the API server keeps what was observed in memory only.
         self._observed = -1
@@ -141,7 +146,7 @@ class Agent:
         managed = ManagedPod.of(pod, self._cluster)
         if managed is None:
             return
-        self._pods[managed.uid] = self._changed[managed.uid] = managed
+        self._pods[managed.uid] = self._changed[managed.uid] = self._unswitched[managed.uid] = managed
         for id in list(self._adopted):
             if container_of_run(id)[0] == managed.uid:
                 managed.adopt(self._adopted.pop(id))
@@ -169,10 +174,18 @@ class Agent:
             self._ended(managed, container, event["exit_code"], event["finished_at"])
         self._changed[uid] = managed
 
+    def _on_attached(self, pods: Sequence[PodInterface]) -> None:
+        for interface in pods:
+            pod = self._pods[interface.uid]
+            pod.network = "there"
+            self._changed[pod.uid] = pod
+
     def _on_switched(self, revision: int) -> None:
         self._switched = max(self._switched, revision)
-        self._changed.update(self._unswitched)
-        self._unswitched.clear()
+        known = {uid: pod for uid, pod in self._unswitched.items() if pod.admitted_at <= self._switched}
+        self._changed.update(known)
+        for uid in known:
+            del self._unswitched[uid]
 
     def _on_responder(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "lost":
@@ -212,33 +225,35 @@ class Agent:
     def _round(self) -> None:
         """Do what the pods that something happened to want, until they want nothing more; then report."""
         reported: dict[str, ManagedPod] = {}
-        self._attach([pod for pod in self._changed.values() if not pod.attached and not pod.life.stopping])
+        self._attach([pod for pod in self._changed.values() if pod.network == "none" and not pod.life.stopping])
         while self._changed:
             reported.update(self._changed)
             batch, self._changed = self._changed, {}
             self._act([pod for pod in batch.values() if self._may_run(pod)])
-        if self._unswitched:
-            self._awaited.put(max(pod.admitted_at for pod in self._unswitched.values()))
         if self._sweeping:
             self._sweeping = False
             self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
             self._serve_again()
-        self._finish([pod for pod in reported.values() if pod.life.stopped])
-        self._report([pod for uid, pod in reported.items() if uid in self._pods and uid not in self._unswitched])
+        self._note_looks(reported.values())
+        self._finish([pod for pod in reported.values() if pod.life.stopped and pod.network != "making"])
+        self._report([pod for uid, pod in reported.items() if uid in self._pods and self._may_run(pod)])
+
+    def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
+        for pod in pods:
+            look = pod.life.next_look()
+            if look is None or pod.life.stopped:
+                self._looks.pop(pod.uid, None)
+            else:
+                self._looks[pod.uid] = look
 
     def _may_run(self, pod: ManagedPod) -> bool:
-        """Whether the switches know the pod, or it is to end anyway."""
-        if pod.admitted_at <= self._switched or pod.life.stopping:
-            return True
-        self._unswitched[pod.uid] = pod
-        return False
+        """Whether it is on its switch and the switches know it, or it is to end anyway."""
+        return pod.life.stopping or (pod.network == "there" and pod.admitted_at <= self._switched)
 
     def _attach(self, pods: list[ManagedPod]) -> None:
-        self._network.attach([pod.interface for pod in pods if pod.interface is not None])
         for pod in pods:
-            pod.attached = True
-        if pods:
-            _LOG.info("%d pods have their interfaces", len(pods))
+            pod.network = "there" if pod.interface is None else "making"
+        self._network.attach([pod.interface for pod in pods if pod.interface is not None])
 
     def _act(self, pods: Iterable[ManagedPod]) -> None:
         serve: dict[str, tuple[ManagedPod, str, ServedContainer]] = {}
@@ -261,7 +276,7 @@ class Agent:
                     self._signal(pod, action)
         if serve or remove or terminate:
             self._serve(serve, remove, terminate)
-            _LOG.info("%d containers are served, %d no longer", len(serve), len(remove) + len(terminate))
+            _LOG.debug("%d containers are served, %d no longer", len(serve), len(remove) + len(terminate))
 
     def _serve(
         self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str], terminate: list[str]
@@ -304,6 +319,8 @@ class Agent:
                 self._runtime.forget(id)
             confine.remove_scratch(pod.uid)
             del self._pods[pod.uid]
+            self._unswitched.pop(pod.uid, None)
+            self._looks.pop(pod.uid, None)
         if pods:
             self._api.post_removed([pod.identity for pod in pods])
 
@@ -312,7 +329,7 @@ class Agent:
         statuses = [status for pod in pods if (status := pod.changed_status(now)) is not None]
         if statuses:
             self._api.post_statuses(statuses)
-            _LOG.info("%d statuses reported", len(statuses))
+            _LOG.debug("%d statuses reported", len(statuses))
         if self._observed != self._revision:
             self._observed = self._revision
             self._api.observed("agent", self._revision, {"pods": len(self._pods)})
@@ -342,6 +359,7 @@ def _connect_to_controller(cluster: Cluster) -> None:
 def main() -> None:
     """Run as one of init's services; the run directory is in MININETES_RUN."""
     threading.excepthook = _end
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ["MININETES_RUN"])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])

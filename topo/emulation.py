@@ -1,6 +1,6 @@
 """Nodes, switches and links as Mininet knows them. The one module that imports mininet.
 
-Mininet's classes, with what is slow in them replaced: a host makes its namespace with a system call and gets its
+Mininet's classes, with what is slow in them replaced: a host takes a namespace that is there and gets its
 shell when the first command is typed (25 ms each otherwise); a link creates both ends in place with one netlink
 message. Making is idempotent, so the same code builds a network, takes it up again after a restart of the agent,
 and lets `mininetes cli` look at one that runs.
@@ -103,14 +103,13 @@ class LazyShell(Node):  # type: ignore[misc]
 
 
 class NamespaceHost(LazyShell):
-    """A node, client or pod: a Mininet host in a pinned namespace, its processes confined."""
+    """A node, client or pod: a Mininet host in a pinned namespace that is there already, its processes confined."""
 
     def __init__(self, name: str, place: Place, **params: Any) -> None:
         self.place: Place = place
         super().__init__(name, **params)
 
     def prepare(self) -> None:
-        namespaces.ensure(self.place.netns)
         confine.prepare_scratch(self.place.scratch, {"hostname": f"{self.place.hostname}\n"})
 
     def enter(self) -> None:

@@ -188,7 +188,7 @@ def main() -> None:
     linux.sethostname("mininetes")
     # The switches' ends of all cables live in this namespace; addresses of their own would only make noise.
     namespaces.set_sysctls([("ipv6/conf/default/addr_gen_mode", str(netlink.IN6_ADDR_GEN_MODE_NONE))])
-    namespaces.raise_interface("lo", None)
+    namespaces.raise_interface(namespaces.LOOPBACK, None)
     services.prepare_ovs_database()
     # Three descriptors for every container process.
     limits.raise_open_files()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cluster import objects
 from cluster.model import Cluster, PodInterface
@@ -25,7 +25,7 @@ def container_of_run(id: str) -> tuple[str, str, int]:
 
 @dataclass(slots=True)
 class ManagedPod:
-    """`interface` is None on the host network. `attached`: its namespace is there and on its switch."""
+    """`interface` is None on the host network. `network`: whether its namespace is there and on its switch."""
 
     pod: Mapping[str, Any]
     cluster: Cluster
@@ -34,7 +34,7 @@ class ManagedPod:
     programs: Mapping[str, Served | Process]
     admitted_at: int
     """The revision in which it was bound, or was there when this agent came."""
-    attached: bool = False
+    network: Literal["none", "making", "there"] = "none"
     known_runs: set[str] = field(default_factory=set)
     """Runs of processes that init knows of, by id."""
     _reported: Mapping[str, Any] | None = None
@@ -74,7 +74,7 @@ class ManagedPod:
         """A process of this pod that was started by an agent before this one."""
         _, container, run = container_of_run(process["id"])
         self.known_runs.add(process["id"])
-        self.attached = True
+        self.network = "there"
         if container not in self.life.containers or run < self.life.containers[container].run:
             return
         self.life.adopt(container, run)

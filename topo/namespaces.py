@@ -13,7 +13,7 @@ from pathlib import Path
 
 from topo import linux, netlink, rootfs
 
-LOOPBACK_INDEX = 1
+LOOPBACK, LOOPBACK_INDEX = "lo", 1
 _OWN = "/proc/thread-self/ns/net"
 _SYSCTL = Path("/proc/sys/net")
 
@@ -67,7 +67,7 @@ def home() -> Iterator[int]:
 
 @contextmanager
 def made(names: Iterable[str]) -> Iterator[Iterator[tuple[str, int]]]:
-    """Make and pin a namespace for each name, one at a time, its loopback up: yields (name, fd) while in it.
+    """Make and pin a namespace for each name, one at a time: yields (name, fd) while in it. All is down in there.
 
     The caller's thread is back home when the context ends. A name that is pinned already is visited as it is.
     """
@@ -97,21 +97,12 @@ def _make(name: str) -> int:
     os.close(fd)
     linux.unshare(linux.CLONE_NEWNET)
     linux.bind(_OWN, path)
-    with netlink.Socket() as own:
-        own.run([netlink.set_link(LOOPBACK_INDEX, up=True)])
     return open_pinned(name)
 
 
 def _is_namespace(fd: int) -> bool:
     """Whether this is a namespace, and not the empty file of an agent that was killed before it pinned one."""
     return os.fstat(fd).st_dev == os.stat(_OWN).st_dev
-
-
-def ensure(name: str) -> None:
-    """Make and pin one namespace unless it is there."""
-    with made([name]) as each:
-        for _ in each:
-            pass
 
 
 def remove(name: str) -> None:

@@ -101,9 +101,9 @@ def _link_attributes(name: str, mac: str | None, mtu: int | None, netns_fd: int 
     return b"".join(parts)
 
 
-def _new_link(name: str, common: bytes, kind: str, data: bytes, up: bool = False) -> Message:
+def _new_link(name: str, common: bytes, kind: str, data: bytes, up: bool = False, index: int = 0) -> Message:
     info = _text(IFLA_INFO_KIND, kind) + (attribute(IFLA_INFO_DATA | NLA_F_NESTED, data) if data else b"")
-    body = _ifinfo(up=up) + common + attribute(IFLA_LINKINFO | NLA_F_NESTED, info)
+    body = _ifinfo(index, up) + common + attribute(IFLA_LINKINFO | NLA_F_NESTED, info)
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"create {kind} {name}")
 
 
@@ -122,10 +122,14 @@ def new_veth(
     return _new_link(name, _link_attributes(name, mac, mtu, netns_fd), "veth", attribute(VETH_INFO_PEER, peer))
 
 
-def new_macvlan(name: str, lower: int, *, mac: str, mtu: int, netns_fd: int) -> Message:
-    """A macvlan in private mode on the device `lower` of the socket's namespace, created in another one."""
+def new_macvlan(name: str, lower: int, *, index: int, mac: str, mtu: int, netns_fd: int) -> Message:
+    """A macvlan in private mode on the device `lower` of the socket's namespace, created in another one.
+
+    `index` must be free in both. With one, the kernel looks for that in the socket's namespace and not for the name,
+    which may be in use there (rtnl_newlink in net/core/rtnetlink.c).
+    """
     common = _u32(IFLA_LINK, lower) + _link_attributes(name, mac, mtu, netns_fd)
-    return _new_link(name, common, "macvlan", _u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE))
+    return _new_link(name, common, "macvlan", _u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE), index=index)
 
 
 def new_bridge(name: str) -> Message:

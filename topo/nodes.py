@@ -55,6 +55,7 @@ def _prepare_machines(cluster: Cluster) -> None:
     nodes = {node.name for node in cluster.nodes}
     with namespaces.made(machine.name for machine in emulation.machines(cluster)) as each:
         for name, _ in each:
+            namespaces.raise_interface(namespaces.LOOPBACK, None)
             namespaces.set_sysctls(_MACHINE_SYSCTLS + (_NODE_SYSCTLS if name in nodes else ()))
 
 

@@ -8,16 +8,19 @@ the node's trunk, where there are so many pods that a thread polling a port for 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from queue import SimpleQueue
+from threading import Thread
 
 from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
 from topo import emulation, namespaces, netlink, ovs
 from topo.nodes import GATEWAY, default_routes, router_neighbours
 
 INTERFACE = "eth0"
-_WORKERS = 2
-"""Threads that make pods. Most of the time is spent in the kernel, half of it under one lock: more do not help."""
+_BATCH = 64
+"""Pods that are made and reported together: what comes next for them goes on while others are made."""
+_FIRST_MACVLAN_INDEX = 1000
+"""Interface indexes of macvlans, by the pod's number: free in the pod's and in the node's namespace."""
 
 
 def netns_name(pod: PodInterface) -> str:
@@ -25,19 +28,22 @@ def netns_name(pod: PodInterface) -> str:
 
 
 class PodNetwork:
-    """Makes and removes the pods of one cluster."""
+    """Makes and removes the pods of one cluster.
 
-    def __init__(self, cluster: Cluster) -> None:
+    One thread makes them: nearly all of its time is spent in the kernel, under one lock, where a second one would
+    only wait. `on_attached` is called in that thread with pods that are on their switches now.
+    """
+
+    def __init__(self, cluster: Cluster, on_attached: Callable[[Sequence[PodInterface]], None]) -> None:
         self._cluster = cluster
-        self._workers = ThreadPoolExecutor(_WORKERS, "pods")
+        self._on_attached = on_attached
+        self._asked: SimpleQueue[Sequence[PodInterface]] = SimpleQueue()
+        Thread(target=self._serve_forever, name="pods", daemon=True).start()
 
     def attach(self, pods: Sequence[PodInterface]) -> None:
-        """Make these pods' namespaces and put them on their nodes' switches. Idempotent."""
-        parts = [pods[worker::_WORKERS] for worker in range(_WORKERS)]
-        list(self._workers.map(self._make, [part for part in parts if part]))
-        veths = [self._port(pod) for pod in pods if pod.of_port != OF_PORT_TRUNK]
-        if veths:
-            ovs.add_ports(veths)
+        """Make these pods' namespaces and put them on their nodes' switches, meanwhile. Idempotent."""
+        for start in range(0, len(pods), _BATCH):
+            self._asked.put(pods[start : start + _BATCH])
 
     def detach(self, pods: Sequence[PodInterface]) -> None:
         """Take these pods off their switches and let go of their namespaces. Idempotent."""
@@ -61,17 +67,26 @@ class PodNetwork:
         node = self._cluster.node_by_name[pod.node]
         return ovs.Port(node.bridge, ovs.pod_interface_name(node.index, pod.number), pod.of_port)
 
-    def _make(self, pods: Sequence[PodInterface]) -> None:
-        """In a worker thread: its namespace is its own to change."""
-        trunks = _Trunks(self._cluster.node_by_name[pod.node] for pod in pods if pod.of_port == OF_PORT_TRUNK)
+    def _serve_forever(self) -> None:
+        """In its own thread, whose network namespace is its own to change."""
+        with _Trunks(self._cluster.nodes) as trunks:
+            while True:
+                pods = self._asked.get()
+                self._make(pods, trunks)
+                self._on_attached(pods)
+
+    def _make(self, pods: Sequence[PodInterface], trunks: _Trunks) -> None:
         by_name = {netns_name(pod): pod for pod in pods}
-        with trunks, netlink.Socket() as root, namespaces.made(by_name) as each:
+        with netlink.Socket() as root, namespaces.made(by_name) as each:
             for name, fd in each:
                 pod = by_name[name]
                 if namespaces.interface_index(INTERFACE, None) is None:
                     self._create_interface(pod, fd, root, trunks)
                 with netlink.Socket() as own:
-                    own.run(self._configuration(pod))
+                    own.run(_configuration(pod))
+        veths = [self._port(pod) for pod in pods if pod.of_port != OF_PORT_TRUNK]
+        if veths:
+            ovs.add_ports(veths)
 
     def _create_interface(self, pod: PodInterface, fd: int, root: netlink.Socket, trunks: _Trunks) -> None:
         mtu = self._cluster.pod_mtu_bytes
@@ -82,25 +97,27 @@ class PodNetwork:
         root.run([netlink.new_veth(name, INTERFACE, peer_mac=pod.mac, mtu=mtu, peer_netns_fd=fd)])
         root.run([netlink.set_link(0, name=name, up=True)])
 
-    def _configuration(self, pod: PodInterface) -> Iterator[netlink.Message]:
-        index = socket.if_nametoindex(INTERFACE)
-        yield netlink.no_link_local(index)
-        yield netlink.set_link(index, up=True)
-        versions = [address.version for address in pod.addresses]
-        for address in pod.addresses:
-            yield netlink.add_address(index, address, address.max_prefixlen)
-        yield from router_neighbours(index, versions)
-        yield from default_routes(index, versions)
+
+def _configuration(pod: PodInterface) -> Iterator[netlink.Message]:
+    index = socket.if_nametoindex(INTERFACE)
+    yield netlink.set_link(namespaces.LOOPBACK_INDEX, up=True)
+    yield netlink.no_link_local(index)
+    yield netlink.set_link(index, up=True)
+    versions = [address.version for address in pod.addresses]
+    for address in pod.addresses:
+        yield netlink.add_address(index, address, address.max_prefixlen)
+    yield from router_neighbours(index, versions)
+    yield from default_routes(index, versions)
 
 
 class _Trunks:
-    """Netlink sockets in the namespaces of some nodes, to make macvlans on their trunks."""
+    """Netlink sockets in the nodes' namespaces, to make macvlans on their trunks."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._sockets: dict[str, tuple[netlink.Socket, int]] = {}
-        for name in {node.name for node in nodes}:
-            with namespaces.visit_pinned(name):
-                self._sockets[name] = netlink.Socket(), socket.if_nametoindex(GATEWAY)
+        for node in nodes:
+            with namespaces.visit_pinned(node.name):
+                self._sockets[node.name] = netlink.Socket(), socket.if_nametoindex(GATEWAY)
 
     def __enter__(self) -> _Trunks:
         return self
@@ -111,8 +128,5 @@ class _Trunks:
 
     def add_macvlan(self, pod: PodInterface, fd: int, mtu: int) -> None:
         own, trunk = self._sockets[pod.node]
-        # Under a name of its own at first: the kernel looks for a clash in the node's namespace, which has an eth0.
-        temporary = f"m{pod.number}"
-        own.run([netlink.new_macvlan(temporary, trunk, mac=pod.mac, mtu=mtu, netns_fd=fd)])
-        with netlink.Socket() as pods_own:
-            pods_own.run([netlink.set_link(socket.if_nametoindex(temporary), name=INTERFACE)])
+        index = _FIRST_MACVLAN_INDEX + pod.number
+        own.run([netlink.new_macvlan(INTERFACE, trunk, index=index, mac=pod.mac, mtu=mtu, netns_fd=fd)])

@@ -8,6 +8,7 @@ testbed is alive: the number might be somebody else's by now.
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import os
 import select
@@ -116,6 +117,7 @@ def start(testbed: Testbed, log: Path, api_listener: socket.socket) -> None:
 
     Raises MachineError where the kernel does not let this user make namespaces.
     """
+    _compile_services()
     report_read, report_write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -130,6 +132,14 @@ def start(testbed: Testbed, log: Path, api_listener: socket.socket) -> None:
     wait_until(lambda: testbed.alive or _ended(testbed), START_TIMEOUT_S, "the sandbox's first process")
     if not testbed.alive:
         raise MachineError(f"the sandbox could not be set up: {log.read_text().strip()}")
+
+
+def _compile_services() -> None:
+    """Bring the bytecode of what will run inside up to date where this user may write it: in there nobody can, and
+    every start would compile it again (0.2 s; looking takes 6 ms)."""
+    here = Path(__file__).parents[1]
+    for package in ("cluster", "topo", "controller"):
+        compileall.compile_dir(here / package, quiet=2)
 
 
 def _ended(testbed: Testbed) -> bool:
