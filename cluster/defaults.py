@@ -32,17 +32,20 @@ _NEW_STATUS: Mapping[str, Object] = {
 _LABELLED_BY_TEMPLATE = ("Job", "ReplicationController")
 
 
-def complete(given: Object, stored: Object | None) -> Object:
+def complete(given: Object, stored: Object | None, uid: str = "") -> Object:
     """The object to store in place of `stored` (None: there is none yet). `given` stays as it is.
 
     The status is the cluster's, never the user's; and so are the node of a bound Pod and the addresses of a
-    Service where the manifest names none, so that applying a manifest again changes nothing.
+    Service where the manifest names none, so that applying a manifest again changes nothing. `uid`: the one that a new
+    object is going to have (`Draft.next_uid`); a Job's selector is made of it.
     """
     obj = {field: value for field, value in given.items() if field != "status"}
     obj["metadata"] = _metadata(given, stored)
     obj = defaulted(obj)
     if stored is None:
-        return obj
+        return new_object(obj, uid)
+    if obj["kind"] == "Pod":
+        obj = new_pod(obj)
     if "status" in stored:
         obj["status"] = stored["status"]
     if obj["kind"] == "Service" and obj["spec"]["type"] != "ExternalName":
@@ -75,7 +78,7 @@ def new_object(obj: Object, uid: str) -> Object:
     kind = obj["kind"]
     if kind == "Pod":
         return new_pod(obj)
-    if kind == "Job":
+    if kind == "Job" and uid:
         return _new_job(obj, uid)
     if kind == "Namespace":
         return {**obj, "spec": {"finalizers": ["kubernetes"], **(obj.get("spec") or {})}, "status": {"phase": "Active"}}

@@ -51,6 +51,9 @@ WORDS: Mapping[str, str] = {
 """Our rule -> Kubernetes' sentence (apimachinery/pkg/util/validation)."""
 
 _SUPPORTED = re.compile(r"supported values: ('[^']*'(?:, '[^']*')*)")
+_PLAIN = ("must be set", "must have at least one", "found ")
+"""Rules that Kubernetes does not spell out behind "Required value"."""
+
 _SUGGESTION = re.compile(r"; did you mean '[^']*'\?$")
 
 
@@ -113,7 +116,7 @@ def _cause(finding: Finding, obj: Mapping[str, Any]) -> Cause:
         detail = detail.partition("; ")[2] or detail
     detail = _SUGGESTION.sub("", detail)
     if value in (None, "", [], {}) and _says_missing(finding.message):
-        tail = "" if detail in ("must be set", "") else f": {detail}"
+        tail = "" if detail.startswith(_PLAIN) else f": {detail}"
         return Cause("FieldValueRequired", f"Required value{tail}", field)
     if supported := _SUPPORTED.search(detail):
         words = ", ".join(sorted(f'"{word}"' for word in re.findall(r"'([^']*)'", supported[1])))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster import deletion
-from cluster.defaults import complete, defaulted, new_object
+from cluster.defaults import complete, defaulted
 from cluster.draft import Draft
 from cluster.model import Cluster
 from cluster.objects import Object, name
@@ -158,8 +158,8 @@ class Writer:
             metadata.check_namespace(resource, target.namespace, name(obj), home)
         if self._draft.get(key_of(resource, target.namespace, name(obj))) is not None:
             raise errors.already_exists(resource, name(obj))
-        obj = complete(versions.to_stored(obj, resource), None)
-        obj = new_object(obj, self._draft.next_uid(key_of(resource, target.namespace, name(obj))))
+        uid = self._draft.next_uid(key_of(resource, target.namespace, name(obj)))
+        obj = complete(versions.to_stored(obj, resource), None, uid)
         admission.check(target.stored, obj, None)
         return admission.allocated(target.stored, obj, None, self._draft, self._cluster)
 

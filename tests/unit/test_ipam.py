@@ -40,6 +40,7 @@ def test_binding_writes_the_whole_status() -> None:
     host = str(world.cluster.node_by_name["worker"].addresses[0])
     assert pod["status"] == {
         "phase": "Pending",
+        "qosClass": "BestEffort",
         "hostIP": host,
         "hostIPs": [{"ip": host}],
         "podIP": f"{pod_range(world)}.2",
