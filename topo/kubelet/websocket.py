@@ -126,9 +126,7 @@ class WebSocketConnection:
         await self._socket.send(bytes([channel]) + data)
 
     async def end(self, channel: int) -> None:
-        """Only version 5 can say that a channel has ended; in others the connection's end says it for all."""
-        if self._protocol == V5:
-            await self._socket.send(bytes([_CLOSE, channel]))
+        """Only a client can say that a channel has ended (version 5); a server's are over with the connection."""
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -169,7 +167,10 @@ class SocketWire:
         self._messages = socket.messages()
 
     async def read(self) -> bytes:
-        return await anext(self._messages, b"")
+        while (message := await anext(self._messages, None)) is not None:
+            if message:  # an empty one is not the end
+                return message
+        return b""
 
     async def write(self, data: bytes) -> None:
         await self._socket.send(data)
