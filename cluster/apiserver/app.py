@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cluster import resources
 from cluster.api import PREFIX
-from cluster.apiserver import bodies, discovery, negotiation, openapi, paths, reviews, streams
+from cluster.apiserver import bodies, discovery, negotiation, openapi, paths, reviews, streams, tokens
 from cluster.apiserver.authentication import ADMINISTRATOR, Authenticator, User
 from cluster.apiserver.paths import Target
 from cluster.apiserver.pki import Pki
@@ -21,12 +21,14 @@ from cluster.apiserver.proxy import Proxy
 from cluster.apiserver.responses import answer, content, refusal
 from cluster.apiserver.routes import Routes
 from cluster.apiserver.streams import Streams
+from cluster.apiserver.tokens import ServiceAccountToken
 from cluster.apiserver.tunnel import Tunnels
 from cluster.apiserver.watches import Watches
 from cluster.loops import ControlPlane
 from cluster.registry import errors
 from cluster.registry.errors import StatusError
 from cluster.registry.registry import Registry
+from cluster.registry.subresources import TokenRequest
 from cluster.settling import Settling
 
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
@@ -43,7 +45,7 @@ class KubernetesApi:
     def __init__(self, plane: ControlPlane, settling: Settling, run: Path) -> None:
         self._plane = plane
         self._authenticator: Authenticator | None = None
-        registry = Registry(plane)
+        registry = Registry(plane, self._sign)
         self._watches, self._tunnels = Watches(settling.wakeup), Tunnels()
         self._routes = Routes(registry, self._watches)
         self._streams = Streams(registry, run / KUBELET_SOCKET, self._tunnels)
@@ -103,6 +105,17 @@ class KubernetesApi:
             return ADMINISTRATOR
         assert self._authenticator is not None  # TLS is opened afterwards
         return self._authenticator.user(connection.peer_certificate, request.headers.get("authorization"))
+
+    def _sign(self, wanted: TokenRequest) -> tuple[str, float]:
+        """The token of a service account, and when it expires."""
+        assert self._authenticator is not None
+        audiences = wanted.audiences or [tokens.ISSUER]
+        now_s = int(time.time())
+        expires_at_s = now_s + wanted.expiration_s
+        token = ServiceAccountToken(
+            wanted.namespace, wanted.name, wanted.uid, audiences, now_s, expires_at_s, wanted.bound
+        )
+        return tokens.sign(token, self._authenticator.service_account_key), expires_at_s
 
     def _account_uid(self, namespace: str, name: str) -> str | None:
         account = self._plane.store.get(("ServiceAccount", namespace, name))

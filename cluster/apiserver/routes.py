@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from cluster import resources
 from cluster.apiserver import bodies, forms, negotiation
 from cluster.apiserver.effects import warnings_for
 from cluster.apiserver.paths import Target
@@ -23,7 +24,7 @@ from cluster.registry.requests import Written
 
 Handler = Callable[[Request, Target], Awaitable[Response]]
 
-STATUS = "status"
+_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
 
 
 class Routes:
@@ -43,13 +44,24 @@ class Routes:
             "PATCH": self._patch,
             "DELETE": self._delete,
         }
+        self._subresource: Mapping[str, Handler] = {
+            "GET": self._get,
+            "PUT": self._update,
+            "PATCH": self._patch,
+            "POST": self._create_subresource,
+        }
 
     async def answer(self, request: Request, target: Target) -> Response:
         """Raises StatusError, 405 for a method that is not served there."""
-        handlers = self._object if target.name else self._collection
-        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
-        if handler is None or (target.subresource and target.subresource != STATUS):
-            raise errors.method_not_allowed(target.resource, request.method.lower())
+        method = "GET" if request.method == "HEAD" else request.method
+        subresource = target.resource.subresource(target.subresource)
+        if subresource is not None:
+            served = _VERBS.get(method) in subresource.verbs
+            handler = self._subresource.get(method) if served else None
+        else:
+            handler = (self._object if target.name else self._collection).get(method)
+        if handler is None:
+            raise errors.method_not_allowed(target.resource, _VERBS.get(method, method.lower()))
         return await handler(request, target)
 
     async def _list(self, request: Request, target: Target) -> Response:
@@ -68,14 +80,34 @@ class Routes:
         return answer(request, forms.listed(request, form, listing, time.time()), form)
 
     async def _get(self, request: Request, target: Target) -> Response:
-        obj = self._registry.get(target.resource, target.namespace or None, target.name)
+        obj = self._registry.get(target.resource, target.namespace or None, target.name, target.subresource)
         return self._answer_object(request, obj)
 
     async def _create(self, request: Request, target: Target) -> Response:
         given = await bodies.obj(request)
         options = bodies.write_options(request)
+        if target.resource.kind == "Binding":
+            return self._bind(request, target, given)
         written = self._registry.create(target.resource, target.namespace or None, given, options)
         return self._written(request, written, warnings_for(target.resource, given))
+
+    async def _create_subresource(self, request: Request, target: Target) -> Response:
+        given = await bodies.obj(request)
+        options = bodies.write_options(request)
+        made = self._registry.create_subresource(
+            target.resource, target.namespace or None, target.name, target.subresource, given, options
+        )
+        return answer(request, made, negotiation.choose(request.headers.get("accept", "")), 201)
+
+    def _bind(self, request: Request, target: Target, given: Any) -> Response:
+        """The older way to bind a pod: its name is in the Binding, not in the path."""
+        pods = resources.stored("Pod")
+        name = (given.get("metadata") or {}).get("name") if isinstance(given, dict) else None
+        if pods is None or not isinstance(name, str):
+            raise errors.bad_request("metadata.name must name the pod")
+        options = bodies.write_options(request)
+        made = self._registry.create_subresource(pods, target.namespace or None, name, "binding", given, options)
+        return answer(request, made, negotiation.choose(request.headers.get("accept", "")), 201)
 
     async def _update(self, request: Request, target: Target) -> Response:
         given = await bodies.obj(request)
@@ -94,8 +126,6 @@ class Routes:
         return self._written(request, written, warnings_for(target.resource, patch) if patch_type == "apply" else ())
 
     async def _delete(self, request: Request, target: Target) -> Response:
-        if target.subresource:
-            raise errors.method_not_allowed(target.resource, "delete")
         options = await bodies.delete_options(request)
         deleted = self._registry.delete(target.resource, target.namespace or None, target.name, options)
         return answer(request, deleted.obj, negotiation.choose(request.headers.get("accept", "")))

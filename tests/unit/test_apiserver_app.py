@@ -15,10 +15,10 @@ import samples
 from https import KUBECTL_TABLE, Https, serving_https
 from servers import TIMEOUT_S
 
-from cluster.apiserver import tokens
-from cluster.apiserver.tokens import ServiceAccountToken
+from cluster.apiserver import pki
 
 PODS = "/api/v1/namespaces/default/pods"
+SEEDED = f"{PODS}?labelSelector=app%3Dx"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 
@@ -57,8 +57,6 @@ def test_a_client_certificate_is_enough(server: Https) -> None:
 
 
 def test_a_certificate_of_another_authority_is_refused(server: Https, tmp_path: Path) -> None:
-    from cluster.apiserver import pki
-
     other = pki.ensure(tmp_path / "pki", ["localhost"])
     context = server.context()
     context.load_cert_chain(other.admin_certificate, other.admin_key)
@@ -68,10 +66,8 @@ def test_a_certificate_of_another_authority_is_refused(server: Https, tmp_path: 
 
 def test_a_service_accounts_token_lasts_as_long_as_its_account(server: Https) -> None:
     path = "/api/v1/namespaces/default/serviceaccounts"
-    made = server.ask("POST", path, {"metadata": {"name": "robot"}}).json
-    key = (server.run / "pki" / "sa.key").read_bytes()
-    uid = made["metadata"]["uid"]
-    token = tokens.sign(ServiceAccountToken("default", "robot", uid, [tokens.ISSUER], 0, 1 << 40, {}), key)
+    server.ask("POST", path, {"metadata": {"name": "robot"}})
+    token = server.ask("POST", f"{path}/robot/token", {"kind": "TokenRequest", "spec": {}}).json["status"]["token"]
     assert server.ask("GET", PODS, Authorization=f"Bearer {token}").status == 200
     reviewed = server.ask(
         "POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"kind": "TokenReview", "spec": {"token": token}}
@@ -165,6 +161,22 @@ def test_deleting_a_collection(server: Https) -> None:
     assert server.get(f"{CONFIG_MAPS}?labelSelector=many%3Dx")["items"] == []
 
 
+def test_subresources(server: Https) -> None:
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    server.ask("POST", deployments, samples.workload("Deployment", "scaled", replicas=1))
+    merge = {"content_type": "application/merge-patch+json"}
+    assert server.ask("PATCH", f"{deployments}/scaled/scale", {"spec": {"replicas": 2}}, **merge).status == 200
+    scale = server.get(f"{deployments}/scaled/scale")
+    assert (scale["kind"], scale["spec"]) == ("Scale", {"replicas": 2})
+    assert server.get(f"{deployments}/scaled/status")["spec"]["replicas"] == 2
+    assert server.ask("POST", f"{deployments}/scaled/scale", {}).status == 405
+    assert server.ask("DELETE", f"{deployments}/scaled/status").status == 405
+    eviction = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": {"name": "seeded"}}
+    assert server.ask("POST", f"{PODS}/missing/eviction", eviction).status == 404
+    binding = {"metadata": {"name": "seeded"}, "target": {"kind": "Node", "name": "worker"}}
+    assert server.ask("POST", "/api/v1/namespaces/default/bindings", binding).json["reason"] == "Conflict"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status"),
     [
@@ -200,7 +212,7 @@ def test_wrong_requests_are_refused_with_a_status(
 
 
 def test_a_table(server: Https) -> None:
-    table = server.get(PODS, accept=KUBECTL_TABLE)
+    table = server.get(SEEDED, accept=KUBECTL_TABLE)
     assert table["kind"] == "Table"
     assert [row["cells"][0] for row in table["rows"]] == ["seeded"]
     assert table["metadata"]["resourceVersion"]
@@ -210,7 +222,7 @@ def test_a_table(server: Https) -> None:
 
 def test_metadata_alone(server: Https) -> None:
     accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-    listed = server.get(PODS, accept=accept)
+    listed = server.get(SEEDED, accept=accept)
     assert (listed["kind"], [sorted(item) for item in listed["items"]]) == (
         "PartialObjectMetadataList",
         [["apiVersion", "kind", "metadata"]],
