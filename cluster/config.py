@@ -76,6 +76,8 @@ def resolve(document: Mapping[str, Any]) -> Cluster:
         service_subnets=addressing.subnets(networking, "serviceSubnet"),
         api_server_address=networking.get("apiServerAddress", DEFAULT_API_SERVER_ADDRESS),
         api_server_port=max(networking.get("apiServerPort", 0), 0),
+        node_grace_s=data.get("nodeFailure", {}).get("gracePeriodSeconds", Cluster.node_grace_s),
+        toleration_s=data.get("nodeFailure", {}).get("tolerationSeconds", Cluster.toleration_s),
     )
 
 

@@ -138,6 +138,12 @@ _OURS: dict[str, Schema] = {
             "mtu": _NUMBER,
         }
     ),
+    "nodeFailure": _record(
+        {
+            "gracePeriodSeconds": {"type": "number", "exclusiveMinimum": 0},
+            "tolerationSeconds": {"type": "integer", "minimum": 0},
+        }
+    ),
     "underlay": _UNDERLAY,
     "externalClients": {
         "type": ["integer", "array"],

@@ -18,6 +18,7 @@ from cluster.times import seconds, timestamp
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+JOB_TRACKING = "batch.kubernetes.io/job-tracking"
 NAMESPACE_FINALIZER = "kubernetes"
 DEFAULT_GRACE_S = 30
 

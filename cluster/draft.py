@@ -55,6 +55,9 @@ class Draft:
         self.desired_changed = False
         self.listener: Listener | None = None
 
+    def kinds(self) -> list[str]:
+        return list({**self._base, **self._written})
+
     def objects(self, kind: str) -> list[Object]:
         """All objects of a kind, oldest first."""
         base, written = self._base.get(kind, {}), self._written.get(kind)

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from cluster.names import generated
-from cluster.nodes import ZONE_LABEL
 from cluster.objects import Object, labels, name, namespace, ready
 from cluster.ownership import is_finished, reference
-from cluster.selectors import matches_labels
 from cluster.service_ips import FAMILY_NAMES, HEADLESS
 
 MAX_ENDPOINTS_PER_SLICE = 100
@@ -26,44 +23,9 @@ _Ports = tuple[tuple[str, str, int, str], ...]
 """name, protocol, number and appProtocol of each port of a slice."""
 
 
-def endpoint_slices(
-    services: Iterable[Object], pods: Iterable[Object], nodes: Iterable[Object]
-) -> Sequence[Object]:
-    """All slices of all Services with a selector; at least one per Service and family, empty without pods.
-
-    Pods that are not ready are in them too, with `conditions.ready: false`. Within a slice the pods keep the order
-    in which they are given.
-    """
-    zones = {name(node): labels(node)[ZONE_LABEL] for node in nodes if ZONE_LABEL in labels(node)}
-    index = PodIndex(pods)
-    taken: dict[str, set[str]] = defaultdict(set)
-    slices: list[Object] = []
-    for service in services:
-        spec = service["spec"]
-        if spec.get("type") != "ExternalName" and spec.get("selector"):
-            pods_behind = index.select(namespace(service), spec["selector"])
-            slices += _slices(service, pods_behind, zones, taken[namespace(service)])
-    return slices
-
-
 def is_managed(endpoint_slice: Mapping[str, Any]) -> bool:
     """Made here, and not by the user or another controller."""
     return labels(endpoint_slice).get(MANAGED_BY_LABEL) == MANAGED_BY
-
-
-class PodIndex:
-    """Pods by namespace and label, so that a selector looks at the candidates of its rarest label only."""
-
-    def __init__(self, pods: Iterable[Object]) -> None:
-        self._by_label: dict[tuple[str, str, str], list[Object]] = defaultdict(list)
-        for pod in pods:
-            for key, value in labels(pod).items():
-                self._by_label[namespace(pod), key, value].append(pod)
-
-    def select(self, in_namespace: str, selector: Mapping[str, str]) -> Sequence[Object]:
-        """The pods with all these labels; `selector` must not be empty."""
-        lists = [self._by_label.get((in_namespace, key, value), []) for key, value in selector.items()]
-        return [pod for pod in min(lists, key=len) if matches_labels(selector, labels(pod))]
 
 
 def target_port(service_port: Mapping[str, Any], pod: Mapping[str, Any]) -> int | None:
@@ -79,31 +41,54 @@ def target_port(service_port: Mapping[str, Any], pod: Mapping[str, Any]) -> int 
     return None
 
 
-def _slices(
-    service: Object, pods: Sequence[Object], zones: Mapping[str, str], taken: set[str]
+def planned_slices(
+    service: Object, pods: Iterable[Object], zones: Mapping[str, str], existing: Sequence[Object]
 ) -> Sequence[Object]:
+    """The slices of a Service with a selector; at least one per family, empty without pods.
+
+    `pods` are those that the selector chooses; those that are not ready are in the slices too, with
+    `conditions.ready: false`. An endpoint stays in the slice where it is, so that a change of one rewrites one. New
+    slices have no name yet.
+    """
     groups: dict[_Ports, list[Object]] = defaultdict(list)
     for pod in pods:
         if pod.get("status", {}).get("podIPs") and not is_finished(pod):
             groups[_ports(service, pod)].append(pod)
-    slices = []
+    slices: list[Object] = []
     for family in service["spec"]["ipFamilies"]:
-        parts = list(_parts(service, groups, family, zones)) or [((), [])]
-        for number, (ports, endpoints) in enumerate(parts):
-            slice_name = generated(f"{name(service)}-", f"{family}/{number}", taken)
-            taken.add(slice_name)
-            slices.append(_slice(service, slice_name, family, ports, endpoints))
+        of_family = [one for one in existing if one["addressType"] == family]
+        filled: list[Object] = []
+        for ports, members in groups.items():
+            wanted = {ip: _endpoint(service, pod, ip, zones) for pod in members for ip in _ips(pod, family)}
+            filled += _filled(service, family, ports, wanted, [one for one in of_family if _ports_of(one) == ports])
+        slices += filled or [_slice(service, next(map(name, of_family), ""), family, (), [])]
     return slices
 
 
-def _parts(
-    service: Object, groups: Mapping[_Ports, Sequence[Object]], family: str, zones: Mapping[str, str]
-) -> Iterable[tuple[_Ports, Sequence[Object]]]:
-    """Pods whose ports resolve to the same numbers share slices, up to the limit."""
-    for ports, pods in groups.items():
-        endpoints = [_endpoint(service, pod, ip, zones) for pod in pods for ip in _ips(pod, family)]
-        for start in range(0, len(endpoints), MAX_ENDPOINTS_PER_SLICE):
-            yield ports, endpoints[start : start + MAX_ENDPOINTS_PER_SLICE]
+def _filled(
+    service: Object, family: str, ports: _Ports, wanted: dict[str, Object], existing: Sequence[Object]
+) -> Sequence[Object]:
+    """Slices of pods whose ports resolve to the same numbers: those that are there, then new ones, up to the limit."""
+    kept = [
+        [wanted.pop(ip) for entry in one["endpoints"] for ip in entry["addresses"] if ip in wanted] for one in existing
+    ]
+    new = list(wanted.values())
+    slices = []
+    for one, endpoints in zip(existing, kept, strict=True):
+        room = MAX_ENDPOINTS_PER_SLICE - len(endpoints)
+        endpoints, new = [*endpoints, *new[:room]], new[room:]
+        if endpoints:
+            slices.append(_slice(service, name(one), family, ports, endpoints))
+    for start in range(0, len(new), MAX_ENDPOINTS_PER_SLICE):
+        slices.append(_slice(service, "", family, ports, new[start : start + MAX_ENDPOINTS_PER_SLICE]))
+    return slices
+
+
+def _ports_of(endpoint_slice: Mapping[str, Any]) -> _Ports:
+    return tuple(
+        (port.get("name", ""), port.get("protocol", "TCP"), port["port"], port.get("appProtocol", ""))
+        for port in endpoint_slice.get("ports") or ()
+    )
 
 
 def _ips(pod: Mapping[str, Any], family: str) -> Sequence[str]:

@@ -1,42 +1,45 @@
 """The control loops: after a write they run until nothing changes, in a transaction of their own.
 
-`settle` is pure (it reads and writes a draft); `ControlPlane` ties it to the store. What a write leaves to be done
-is found out from the objects alone, so a crash between the two loses nothing.
+The loops are pure: they read and write a draft. `ControlPlane` ties them to the store: a write marks what it concerns,
+`settle` looks at what is marked. What is to be done follows from the objects alone, so a crash between the two loses
+nothing: after a restart everything is marked once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from cluster import workloads
+from cluster import deletion
 from cluster.defaults import complete
 from cluster.draft import Draft, Key, key_of
-from cluster.endpoints import endpoint_slices, is_managed
-from cluster.ipam import Allocator, with_condition
+from cluster.loop_queue import Loops
 from cluster.model import Cluster
+from cluster.node_lifecycle import LEASE_NAMESPACE
 from cluster.nodes import initial_objects
-from cluster.objects import Object, ready, subject
-from cluster.owned import Changes
-from cluster.ownership import controller_uid, is_finished
+from cluster.objects import Object, name, namespace, subject
 from cluster.problems import Problem, SpecError
-from cluster.scheduler import schedule
 from cluster.service_ips import allocate
 from cluster.store import Store
 from cluster.system import system_objects
 
 T = TypeVar("T")
 
-_MAX_ROUNDS = 10
-"""CronJob, Job, Pod is the longest chain of owners; more rounds than that mean that two rules disagree."""
+RESTART_GRACE_S = 5.0
+"""How long nodes have to be heard again after a restart of the server."""
+
+MAX_LATENESS_S = 0.25
+"""Later than that, and a look at the clock says more about this process than about the nodes."""
 
 
 def found(draft: Draft, cluster: Cluster, document: Mapping[str, Any], objects: Iterable[Object]) -> None:
     """The first state of a cluster: what exists before the user's objects, and these, which replace it where the
-    names are the same."""
+    names are the same. Raises SpecError, also when a Service asks for an address it cannot have."""
     draft.put_all(initial_objects(cluster, document))
     put_given(draft, system_objects(cluster))
     put_given(draft, objects)
+    draft.put_all(allocate(draft.objects("Service"), cluster.service_subnets))
 
 
 def put_given(draft: Draft, objects: Iterable[Object]) -> None:
@@ -49,15 +52,6 @@ def put_given(draft: Draft, objects: Iterable[Object]) -> None:
         draft.put(complete(obj, draft.get(key_of(completed))))
 
 
-def settle(draft: Draft, cluster: Cluster, allocator: Allocator) -> None:
-    """Run all loops until nothing changes. Raises SpecError when a Service asks for an address it cannot have."""
-    draft.put_all(allocate(draft.objects("Service"), cluster.service_subnets))
-    _run_workloads(draft)
-    _schedule(draft)
-    draft.put_all(allocator.allocate(draft.objects("Pod"), cluster))
-    _sync_endpoints(draft)
-
-
 class ControlPlane:
     """All writes to the store, and what the control loops make of them.
 
@@ -65,48 +59,69 @@ class ControlPlane:
     `settle` once for all writes that came meanwhile.
     """
 
-    def __init__(self, store: Store, cluster: Cluster) -> None:
+    def __init__(self, store: Store, cluster: Cluster, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self.cluster = cluster
         self.notify: Callable[[], None] = _nothing
-        self._allocator = Allocator()
-        self._unsettled = True
+        self._clock = clock
+        leases = [lease for lease in store.list(["Lease"]) if namespace(lease) == LEASE_NAMESPACE]
+        # Nobody could say anything while there was no server.
+        self._heard = {name(lease): clock() + RESTART_GRACE_S for lease in leases}
+        self._loops = self._fresh_loops()
 
     def write(self, change: Callable[[Draft], T]) -> T:
         """One transaction: what `change` does to the draft, and its answer. What it raises, nothing is written."""
         draft = self.store.draft()
         result = change(draft)
-        before = self.store.revision
-        if self.store.commit(draft) > before:
-            self._unsettled = True
+        written = list(draft.touched())
+        self.store.commit(draft)
+        for key, old, new in written:
+            self._loops.observe(draft, key, old, new)
+        if written:
             self.notify()
         return result
 
     def settle(self) -> bool:
         """Let the control loops draw their conclusions, in a transaction of their own. True when there were any."""
-        if not self._unsettled:
+        now = self._clock()
+        if self._loops.is_idle(now):
             return False
+        self._forgive(now)
         draft = self.store.draft()
-        settle(draft, self.cluster, self._allocator)
         before = self.store.revision
-        self._unsettled = False
-        return self.store.commit(draft) > before
+        try:
+            self._loops.run(draft, now)
+            return self.store.commit(draft) > before
+        except BaseException:
+            # What the loops know is of a state that was never written.
+            self._loops = self._fresh_loops()
+            raise
 
     def next_due(self) -> float | None:
         """When time alone will give the loops something to do (seconds since the epoch); None: never."""
-        return None
+        return self._loops.next_due()
 
     def heartbeat(self, nodes: Iterable[str]) -> None:
         """These nodes are alive."""
+        now = self._clock()
+        for node in nodes:
+            self._heard[node] = now
+            if self._loops.awaits(node, now):
+                self._loops.mark("Node", ("Node", "", node))
+                self.notify()
+
+    def _forgive(self, now: float) -> None:
+        """While this process was busy it heard nobody: what is late now may only have been heard late."""
+        due = self._loops.next_due()
+        if due is not None and now - due > MAX_LATENESS_S:
+            self._heard.update((node, max(heard, now - self.cluster.node_grace_s / 2)) for node, heard in self._heard.items())
+
+    def _fresh_loops(self) -> Loops:
+        return Loops(self.cluster, self.store.draft(), self._heard)
 
     def found(self, document: Mapping[str, Any], objects: Iterable[Object]) -> int:
         """Fill an empty store and settle it. Answers the revision, as all of these do."""
-
-        def fill(draft: Draft) -> None:
-            found(draft, self.cluster, document, objects)
-            draft.put_all(allocate(draft.objects("Service"), self.cluster.service_subnets))
-
-        return self._settled(fill)
+        return self._settled(lambda draft: found(draft, self.cluster, document, objects))
 
     def apply(self, objects: Iterable[Object]) -> int:
         """Create or update all of them, and settle. Raises SpecError, and writes nothing then."""
@@ -118,23 +133,20 @@ class ControlPlane:
         return self._settled(put)
 
     def delete(self, key: Key) -> int | None:
-        """None when there is no such object."""
-        existed = self.write(lambda draft: draft.delete(key))
+        """As Kubernetes does it, with the object's own grace period. None when there is no such object."""
+        existed = self.write(lambda draft: deletion.delete(draft, key))
         self.settle()
-        return self.store.revision if existed else None
+        return None if existed is None else self.store.revision
 
     def merge_statuses(self, statuses: Iterable[Mapping[str, Any]]) -> int:
         """`statuses`: kind, namespace, name, uid and status of each; those of objects that are gone are passed over."""
-        draft = self.store.draft()
-        for entry in statuses:
-            key = (str(entry["kind"]), str(entry.get("namespace") or ""), str(entry["name"]))
-            before = draft.get(key)
-            after = draft.merge_status(key, str(entry["uid"]), entry["status"])
-            # What the loops read of a status is whether a pod is ready, or has ended.
-            self._unsettled |= key[0] == "Pod" and before is not None and after is not None and _moved(before, after)
-        self.store.commit(draft)
-        self.settle()
-        return self.store.revision
+
+        def merge(draft: Draft) -> None:
+            for entry in statuses:
+                key = (str(entry["kind"]), str(entry.get("namespace") or ""), str(entry["name"]))
+                draft.merge_status(key, str(entry["uid"]), entry["status"])
+
+        return self._settled(merge)
 
     def _settled(self, change: Callable[[Draft], None]) -> int:
         self.write(change)
@@ -144,54 +156,3 @@ class ControlPlane:
 
 def _nothing() -> None:
     """Nobody is to be notified."""
-
-
-def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    return ready(before) != ready(after) or is_finished(before) != is_finished(after)
-
-
-def _run_workloads(draft: Draft) -> None:
-    for _ in range(_MAX_ROUNDS):
-        objects = {kind: draft.objects(kind) for kind in workloads.KINDS}
-        changes = workloads.desired(objects, draft.objects("Node"), draft.created)
-        if not _realise(draft, changes):
-            return
-    raise RuntimeError(f"the workload loops do not settle: {[subject(obj) for obj in changes.puts]}")
-
-
-def _realise(draft: Draft, changes: Changes) -> bool:
-    """False when there was nothing to do."""
-    for obj in changes.deletions:
-        draft.delete(key_of(obj))
-    # An object of that name that somebody else made is not ours to replace (Kubernetes: AlreadyExists).
-    own = [obj for obj in changes.puts if _is_ours(draft.get(key_of(obj)), obj)]
-    draft.put_all(own)
-    return bool(own or changes.deletions)
-
-
-def _is_ours(existing: Object | None, obj: Object) -> bool:
-    return existing is None or controller_uid(existing) == controller_uid(obj)
-
-
-def _schedule(draft: Draft) -> None:
-    active = [pod for pod in draft.objects("Pod") if not is_finished(pod)]
-    unbound = [pod for pod in active if not pod["spec"].get("nodeName")]
-    if not unbound:
-        return
-    bound = [pod for pod in active if pod["spec"].get("nodeName")]
-    for placement in schedule(unbound, draft.objects("Node"), bound, draft.objects("Namespace")):
-        pod = placement.pod
-        if placement.node is None:
-            draft.put(with_condition(pod, "False", "Unschedulable", placement.message))
-        else:
-            draft.put({**pod, "spec": {**pod["spec"], "nodeName": placement.node}})
-
-
-def _sync_endpoints(draft: Draft) -> None:
-    existing: Sequence[Object] = [obj for obj in draft.objects("EndpointSlice") if is_managed(obj)]
-    wanted = endpoint_slices(draft.objects("Service"), draft.objects("Pod"), draft.objects("Node"))
-    keys = {key_of(obj) for obj in wanted}
-    for obj in existing:
-        if key_of(obj) not in keys:
-            draft.delete(key_of(obj))
-    draft.put_all(wanted)

@@ -164,6 +164,10 @@ class Cluster:
     api_server_address: str = "127.0.0.1"
     api_server_port: int = 0
     """Where the API is reached on the host; port 0 = any free one."""
+    node_grace_s: float = 1.0
+    """How long a node may be silent before it counts as NotReady (--node-monitor-grace-period; there 50 s)."""
+    toleration_s: int = 2
+    """How long pods stay on a node that is NotReady, unless they say otherwise (DefaultTolerationSeconds; there 300)."""
 
     @cached_property
     def node_by_name(self) -> Mapping[str, Node]:

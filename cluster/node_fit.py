@@ -25,6 +25,16 @@ def misfit(spec: Mapping[str, Any], node: Mapping[str, Any]) -> str | None:
     return None
 
 
+def daemon_fit(spec: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Should a daemon pod with this spec run on the node, and may one that does stay there?"""
+    if not selects(spec, node) or spec.get("nodeName") not in (None, "", name(node)):
+        return False, False
+    tolerations = spec.get("tolerations") or ()
+    untolerated = [taint for taint in node["spec"].get("taints") or () if not tolerates(tolerations, taint)]
+    may_stay = not any(taint["effect"] == "NoExecute" for taint in untolerated)
+    return may_stay and not any(taint["effect"] == "NoSchedule" for taint in untolerated), may_stay
+
+
 def selects(spec: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
     """Do the pod's nodeSelector and required nodeAffinity choose this node?"""
     if not matches_labels(spec.get("nodeSelector") or {}, labels(node)):
@@ -48,6 +58,11 @@ def matches_term(term: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
     return all(satisfies(entry, labels(node)) for entry in expressions) and all(
         satisfies(entry, node_fields) for entry in fields
     )
+
+
+def toleration_of(tolerations: Sequence[Mapping[str, Any]], taint: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The first toleration that bears with this taint; None when none does."""
+    return next((toleration for toleration in tolerations if _tolerates(toleration, taint)), None)
 
 
 def tolerates(tolerations: Sequence[Mapping[str, Any]], taint: Mapping[str, Any]) -> bool:

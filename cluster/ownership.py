@@ -28,6 +28,16 @@ def controller_uid(obj: Mapping[str, Any]) -> str | None:
     return None
 
 
+def controller_reference(obj: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The ownerReference of the owner that manages this object."""
+    return next((entry for entry in obj["metadata"].get("ownerReferences") or () if entry.get("controller")), None)
+
+
+def owner_uids(obj: Mapping[str, Any]) -> tuple[str, ...]:
+    """The uids of all owners."""
+    return tuple(str(entry["uid"]) for entry in obj["metadata"].get("ownerReferences") or ())
+
+
 def is_finished(pod: Mapping[str, Any]) -> bool:
     """A pod that has ended for good: it needs no node, no address, no endpoint any more."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")

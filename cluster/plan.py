@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.draft import Draft
-from cluster.ipam import Allocator
-from cluster.loops import found, settle
+from cluster.draft import Draft, key_of
+from cluster.loop_queue import Loops
+from cluster.loops import found
 from cluster.model import Cluster
-from cluster.objects import Object, name, namespace
+from cluster.objects import Object, name, namespace, ready
 from cluster.settled import unsettled_reason
+from cluster.times import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def plan(cluster: Cluster, objects: Iterable[Object]) -> Plan:
     """
     draft = Draft({})
     found(draft, cluster, {}, objects)
-    settle(draft, cluster, Allocator())
+    _run(draft, cluster)
     pods = (_pod(pod) for pod in draft.objects("Pod"))
     return Plan(
         nodes=[PlannedNode(node.name, node.role, [str(ip) for ip in node.addresses]) for node in cluster.nodes],
@@ -79,6 +80,21 @@ def plan(cluster: Cluster, objects: Iterable[Object]) -> Plan:
         services=[_service(service) for service in draft.objects("Service")],
         objects=[obj for change, obj in draft.changes() if change == "ADDED"],
     )
+
+
+def _run(draft: Draft, cluster: Cluster) -> None:
+    """The loops, with an agent whose pods are ready at once: a StatefulSet makes its second pod when the first is."""
+    loops = Loops(cluster, draft, {})
+    while True:
+        loops.run(draft, seconds(draft.now))
+        starting = [pod for pod in draft.objects("Pod") if pod.get("status", {}).get("podIPs") and not ready(pod)]
+        if not starting:
+            return
+        for pod in starting:
+            conditions = [*pod["status"]["conditions"], {"type": "Ready", "status": "True"}]
+            status = {"phase": "Running", "conditions": conditions}
+            draft.merge_status(key_of(pod), pod["metadata"]["uid"], status)
+            loops.observe(draft, key_of(pod), pod, draft.get(key_of(pod)))
 
 
 def _pod(pod: Mapping[str, Any]) -> PlannedPod:

@@ -152,3 +152,8 @@ def _candidates(subnet: IPNetwork) -> Iterator[IPAddress]:
     last = subnet.num_addresses - (1 if subnet.version == 4 else 0)
     for offset in chain(range(band + 1, last), range(1, min(band + 1, last))):
         yield subnet.network_address + offset
+
+
+def family_of(ip: str) -> str:
+    """ "IPv4" or "IPv6"."""
+    return FAMILY_NAMES[ip_address(ip).version]

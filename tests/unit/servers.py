@@ -57,6 +57,12 @@ class ServerProcess:
         """Delete the cluster's own objects, so that all pods and Services are the test's."""
         self.client().delete("Deployment", "kube-system", "coredns")
         self.client().delete("Service", "kube-system", "kube-dns")
+        self.end_terminating()
+
+    def end_terminating(self) -> None:
+        """Say, as the agent does, that the pods that are told to end have ended."""
+        pods = [pod["metadata"] for pod in self.client().objects(["Pod"])[1] if "deletionTimestamp" in pod["metadata"]]
+        self.client().post_removed([{field: pod[field] for field in ("namespace", "name", "uid")} for pod in pods])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import samples
 
+from cluster.deletion import delete
 from cluster.draft import key_of
 from cluster.endpoints import MAX_ENDPOINTS_PER_SLICE
 from cluster.objects import Object, labels, name
@@ -20,7 +21,8 @@ def web(replicas: int = 2, **spec: Any) -> tuple[Object, Object]:
 
 
 def slices(world: samples.Scratch) -> list[Object]:
-    return world.draft.objects("EndpointSlice")
+    """Without those of the API server."""
+    return [one for one in world.draft.objects("EndpointSlice") if name(one) != "kubernetes"]
 
 
 def endpoints(world: samples.Scratch) -> list[Object]:
@@ -74,8 +76,9 @@ def test_publish_not_ready_addresses_publishes_them() -> None:
 def test_a_terminating_pod_serves_but_is_not_ready() -> None:
     world = scratch(samples.service("web"), samples.pod("a", {"app": "web"}))
     (pod,) = world.pods()
-    world.draft.put({**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}})
     report(world, pod, samples.running(pod)["status"])
+    delete(world.draft, key_of(pod))
+    world.run()
     assert endpoints(world)[0]["conditions"] == {"ready": False, "serving": True, "terminating": True}
 
 
@@ -137,6 +140,7 @@ def test_a_service_without_selector_has_none_and_the_users_slice_stays() -> None
 def test_a_headless_service_is_marked_and_names_its_hosts() -> None:
     stateful_set = samples.workload("StatefulSet", "db", replicas=2, serviceName="db")
     world = scratch(stateful_set, samples.service("db", clusterIP="None"))
+    world.make_ready()
     assert "service.kubernetes.io/headless" in labels(slices(world)[0])
     assert [endpoint["hostname"] for endpoint in endpoints(world)] == ["db-0", "db-1"]
 

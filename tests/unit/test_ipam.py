@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import pytest
 import samples
 
-from cluster.draft import Draft, key_of
-from cluster.ipam import MAX_VETH_PODS, Allocator, attachment
+from cluster.draft import key_of
+from cluster.ipam import MAX_VETH_PODS, attachment
 from cluster.model import MAX_PODS_PER_NODE, Cluster
 from cluster.objects import ATTACHMENT_ANNOTATION, Object, pod_interface
 
@@ -45,7 +45,7 @@ def test_binding_writes_the_whole_status() -> None:
         "hostIPs": [{"ip": host}],
         "podIP": f"{pod_range(world)}.2",
         "podIPs": [{"ip": f"{pod_range(world)}.2"}],
-        "conditions": [{"type": "PodScheduled", "status": "True"}],
+        "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": samples.NOW}],
     }
 
 
@@ -88,7 +88,6 @@ def test_numbers_wrap_and_skip_what_is_in_use() -> None:
 def test_after_a_restart_numbers_go_on_after_the_youngest_pod() -> None:
     world = one_node(3)
     world.draft.delete(key_of(bound(1)))
-    world.allocator = Allocator()
     world.draft.put(bound(9))
     world.settle()
     assert ips(world.pods()[-1]) == [f"{pod_range(world)}.5"]
@@ -144,7 +143,3 @@ def test_a_bound_pod_keeps_its_attachment() -> None:
     world.settle()
     hows = [pod["metadata"]["annotations"][ATTACHMENT_ANNOTATION] for pod in world.pods()]
     assert hows == ["veth"] * MAX_VETH_PODS + ["macvlan"]
-
-
-def test_nothing_to_do_is_nothing_done() -> None:
-    assert Allocator().allocate(Draft({}).objects("Pod"), samples.cluster()) == []

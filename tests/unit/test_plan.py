@@ -18,7 +18,7 @@ SPEC = [
     samples.workload("Deployment", "web", replicas=3),
     samples.service("web"),
     samples.service("other", type="ExternalName", externalName="example.org"),
-    samples.workload("StatefulSet", "db", replicas=2),
+    samples.workload("StatefulSet", "db", replicas=2, podManagementPolicy="Parallel"),
     samples.service("db", clusterIP="None"),
 ]
 
@@ -39,6 +39,7 @@ def test_the_plan_has_the_documented_form() -> None:
         {"namespace": "default", "name": "web", "cluster_ips": ["10.96.1.1"]},
         {"namespace": "default", "name": "other", "cluster_ips": []},
         {"namespace": "default", "name": "db", "cluster_ips": ["None"]},
+        {"namespace": "default", "name": "kubernetes", "cluster_ips": ["10.96.0.1"]},
     ]
 
 
@@ -59,8 +60,14 @@ def test_a_pod_that_fits_nowhere_is_in_the_plan_with_its_reason() -> None:
 def test_the_objects_hold_everything_that_would_exist() -> None:
     kinds = {obj["kind"] for obj in plan(samples.cluster(), SPEC).objects}
     assert kinds == {
-        *("Cluster", "Node", "Namespace", "Deployment", "ReplicaSet", "StatefulSet", "Pod", "Service", "EndpointSlice")
+        *("Cluster", "Node", "Namespace", "ServiceAccount", "Event", "Service", "Endpoints", "EndpointSlice"),
+        *("Deployment", "ReplicaSet", "StatefulSet", "ControllerRevision", "Pod"),
     }
+
+
+def test_a_stateful_set_is_planned_to_its_end() -> None:
+    pods = plan(samples.cluster(), [samples.workload("StatefulSet", "db", replicas=3)]).pods
+    assert [pod.name for pod in pods if pod.namespace == "default"] == ["db-0", "db-1", "db-2"]
 
 
 def test_a_wrong_spec_raises() -> None:

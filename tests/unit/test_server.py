@@ -79,7 +79,8 @@ def test_apply_answers_with_everything_the_loops_made(client: Client) -> None:
     revision = client.apply([samples.workload("Deployment", "web", replicas=2), samples.service("web")])
     at, objects = client.objects(["Pod", "Service", "EndpointSlice"])
     assert at == revision
-    assert [obj["kind"] for obj in objects] == ["Pod", "Pod", "Service", "EndpointSlice"]
+    made = [obj["kind"] for obj in objects if name(obj) != "kubernetes"]
+    assert made == ["Pod", "Pod", "Service", "EndpointSlice"]
     assert all(obj["status"]["podIP"] for obj in objects[:2])
 
 
@@ -88,10 +89,13 @@ def test_applying_again_changes_nothing(client: Client) -> None:
     assert client.apply(spec) == client.apply(spec)
 
 
-def test_delete_removes_what_was_owned(client: Client) -> None:
+def test_delete_removes_what_was_owned(server: ServerProcess, client: Client) -> None:
     client.apply([samples.workload("Deployment", "web")])
     client.delete("Deployment", "default", "web")
-    assert client.objects(["Deployment", "ReplicaSet", "Pod"])[1] == []
+    assert client.objects(["Deployment", "ReplicaSet"])[1] == []
+    assert ["deletionTimestamp" in pod["metadata"] for pod in client.objects(["Pod"])[1]] == [True]
+    server.end_terminating()
+    assert client.objects(["Pod"])[1] == []
     with pytest.raises(ApiError, match="there is no Deployment default/web"):
         client.delete("Deployment", "default", "web")
 
@@ -120,7 +124,10 @@ def test_a_watch_tells_what_is_and_then_what_changes(server: ServerProcess, clie
     client.apply([samples.pod("a")])
     response = request(server, "GET", "/mininetes/v1/watch?kinds=Pod,Service")
     first = next_batch(response)
-    assert [(line["type"], subject(line.get("object", {}))) for line in first[:-1]] == [("ADDED", "Pod default/a")]
+    assert [(line["type"], subject(line.get("object", {}))) for line in first[:-1]] == [
+        ("ADDED", "Pod default/a"),
+        ("ADDED", "Service default/kubernetes"),
+    ]
     revision = client.apply([samples.service("web"), samples.pod("a", {"x": "y"})])
     changed = next_batch(response)
     assert [(line["type"], subject(line["object"])) for line in changed[:-1]] == [
@@ -128,7 +135,7 @@ def test_a_watch_tells_what_is_and_then_what_changes(server: ServerProcess, clie
         ("MODIFIED", "Pod default/a"),
     ]
     assert changed[-1] == {"type": "BOOKMARK", "revision": revision}
-    client.delete("Pod", "default", "a")
+    client.delete("Service", "default", "web")
     assert next_batch(response)[0]["type"] == "DELETED"
 
 

@@ -1,0 +1,200 @@
+"""Which loops have to look at which objects, since this one changed.
+
+The counterpart of the informers' event handlers in kube-controller-manager. Conservative: to look without need costs
+little, to miss something leaves it undone until the next restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cluster.deletion import is_deleting
+from cluster.draft import Key
+from cluster.endpoints import SERVICE_LABEL
+from cluster.index import SELECTING_KINDS, Index, selects
+from cluster.namespaces import ROOT_CA
+from cluster.nodes import ZONE_LABEL
+from cluster.objects import Object, labels, ready
+from cluster.ownership import controller_reference, controller_uid, is_finished, owner_uids
+
+Mark = tuple[str, Key]
+"""The name of a loop, and what it is to look at."""
+
+WORKLOADS = frozenset((*SELECTING_KINDS, "Deployment", "CronJob"))
+"""Kinds with a loop of their name."""
+
+NAMESPACE_OBJECTS = frozenset(("ServiceAccount", "ConfigMap"))
+
+
+def marks(index: Index, draft: Mapping[Key, Object] | Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    """`draft` has a `get`; `index` already knows of the change."""
+    kind = key[0]
+    yield from _lifecycle(index, draft, key, old, new)
+    if kind in WORKLOADS:
+        yield kind, key
+    for obj in (old, new):
+        if obj is not None and (reference := controller_reference(obj)) and reference["kind"] in WORKLOADS:
+            yield reference["kind"], (reference["kind"], key[1], reference["name"])
+    if handler := _BY_KIND.get(kind):
+        yield from handler(index, draft, key, old, new)
+
+
+def _lifecycle(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    """Garbage collection and the end of namespaces, which concern every kind."""
+    if new is not None and (owner_uids(new) or is_deleting(new)):
+        yield "collector", key
+    if old is not None and (new is None or old["metadata"]["uid"] != new["metadata"]["uid"]):
+        for dependent in index.owned(old["metadata"]["uid"]):
+            yield "collector", dependent
+        for uid in owner_uids(old):
+            if uid in index.key_of_uid:
+                yield "collector", index.key_of_uid[uid]
+    if key[1]:
+        space = draft.get(("Namespace", "", key[1]))
+        if space is not None and is_deleting(space):
+            yield "Namespace", ("Namespace", "", key[1])
+
+
+def _pod(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    if new is not None:
+        yield from _own_pod(key, old, new)
+    if any(obj is not None and controller_uid(obj) is None for obj in (old, new)):
+        for kind in SELECTING_KINDS:
+            for owner in index.in_namespace(key[1], kind):
+                if new is not None and selects(draft.get(owner), new):
+                    yield kind, owner
+    if index.unbound and _room(old) != _room(new):
+        for waiting in index.unbound:
+            yield "scheduler", waiting
+    if _seen_by_services(old) != _seen_by_services(new):
+        yield from _services_of(index, key, old, new)
+        for budget in index.in_namespace(key[1], "PodDisruptionBudget"):
+            yield "PodDisruptionBudget", budget
+
+
+def _own_pod(key: Key, old: Object | None, new: Object) -> Iterator[Mark]:
+    node = new["spec"].get("nodeName")
+    if not node and not is_finished(new) and not is_deleting(new):
+        yield "scheduler", key
+    if node and not new.get("status", {}).get("podIPs"):
+        yield "addresses", key
+    if node and (old is None or _evictable(old) != _evictable(new)):
+        yield "evictions", key
+
+
+def _evictable(pod: Mapping[str, Any]) -> tuple[Any, ...]:
+    return pod["spec"].get("nodeName"), pod["spec"].get("tolerations"), is_deleting(pod), is_finished(pod)
+
+
+def _room(pod: Mapping[str, Any] | None) -> Any:
+    """What a pod takes from those that wait for a node, or gives them."""
+    if pod is None or is_finished(pod) or not pod["spec"].get("nodeName"):
+        return None
+    return pod["spec"]["nodeName"], labels(pod), is_deleting(pod)
+
+
+def _seen_by_services(pod: Mapping[str, Any] | None) -> Any:
+    """What endpoints and disruption budgets read of a pod."""
+    if pod is None:
+        return None
+    spec, status = pod["spec"], pod.get("status", {})
+    where = (spec.get("nodeName"), spec.get("hostname"), spec.get("subdomain"), status.get("podIPs"))
+    return labels(pod), ready(pod), is_finished(pod), is_deleting(pod), where
+
+
+def _services_of(index: Index, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    for pod in (old, new):
+        if pod is not None:
+            for service in index.services_that_may_select(pod):
+                yield "endpointslices", service
+                yield "endpoints", service
+
+
+def _node(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "Node", key
+    if old is None or new is None or _seen_by_pods(old) != _seen_by_pods(new):
+        for waiting in index.unbound:
+            yield "scheduler", waiting
+        for daemon_set in draft_keys(draft, "DaemonSet"):
+            yield "DaemonSet", daemon_set
+        for pod in index.pods_on(key[2]):
+            yield "evictions", pod
+            if new is not None and old is None:
+                yield "addresses", pod
+    if (old and labels(old).get(ZONE_LABEL)) != (new and labels(new).get(ZONE_LABEL)):
+        for service in draft_keys(draft, "Service"):
+            yield "endpointslices", service
+    yield "kubernetes", ("Service", "default", "kubernetes")
+
+
+def _seen_by_pods(node: Mapping[str, Any]) -> Any:
+    spec = node["spec"]
+    return labels(node), spec.get("taints"), spec.get("unschedulable"), node.get("status", {}).get("allocatable")
+
+
+def draft_keys(draft: Any, kind: str) -> list[Key]:
+    return [(kind, str(obj["metadata"].get("namespace", "")), str(obj["metadata"]["name"])) for obj in draft.objects(kind)]
+
+
+def _service(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "Service", key
+    yield "endpointslices", key
+    yield "endpoints", key
+    yield "mirroring", ("Endpoints", *key[1:])
+    yield from _of_kubernetes(key)
+
+
+def _endpoints(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "mirroring", key
+    yield "endpoints", ("Service", *key[1:])
+    yield from _of_kubernetes(key)
+
+
+def _endpoint_slice(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    for obj in (old, new):
+        if obj is not None and (service := labels(obj).get(SERVICE_LABEL)):
+            yield "endpointslices", ("Service", key[1], service)
+            yield "mirroring", ("Endpoints", key[1], service)
+    yield from _of_kubernetes(key)
+
+
+def _of_kubernetes(key: Key) -> Iterator[Mark]:
+    if key[1:] == ("default", "kubernetes"):
+        yield "kubernetes", ("Service", "default", "kubernetes")
+
+
+def _namespace(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "Namespace", key
+    if new is not None and (old is None or labels(old) != labels(new)):
+        for waiting in index.unbound:
+            yield "scheduler", waiting
+
+
+def _namespace_object(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "Namespace", ("Namespace", "", key[1])
+    if key == ("ConfigMap", "kube-system", ROOT_CA):
+        for space in draft_keys(draft, "Namespace"):
+            yield "Namespace", space
+
+
+def _budget(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "PodDisruptionBudget", key
+
+
+def _event(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    yield "Event", key
+
+
+_BY_KIND = {
+    "Pod": _pod,
+    "Node": _node,
+    "Service": _service,
+    "Endpoints": _endpoints,
+    "EndpointSlice": _endpoint_slice,
+    "Namespace": _namespace,
+    "ServiceAccount": _namespace_object,
+    "ConfigMap": _namespace_object,
+    "PodDisruptionBudget": _budget,
+    "Event": _event,
+}

@@ -1,0 +1,73 @@
+"""Unbound pods get a node, bound ones an address: the scheduler and the allocator at work on a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cluster import conditions
+from cluster.context import Context
+from cluster.deletion import is_deleting
+from cluster.draft import Key
+from cluster.ipam import addressed
+from cluster.objects import Object, name, namespace
+from cluster.ownership import is_finished
+from cluster.scheduler import place
+
+COMPONENT = "default-scheduler"
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
+
+
+def bind(context: Context, keys: Sequence[Key]) -> None:
+    """The pods of higher priority first, among equals the older ones."""
+    pods = [pod for key in keys if (pod := context.live(key)) is not None and _waits_for_node(pod)]
+    order = context.index.serial
+    for pod in sorted(pods, key=lambda pod: (-_priority(pod), order["Pod", namespace(pod), name(pod)])):
+        if pod["spec"].get("schedulingGates"):
+            _put_condition(context, pod, "SchedulingGated", GATED)
+        else:
+            _bind(context, pod)
+
+
+def address(context: Context, keys: Sequence[Key]) -> None:
+    """Addresses for bound pods that have none."""
+    for key in keys:
+        pod = context.get(key)
+        if pod is None or is_finished(pod) or pod.get("status", {}).get("podIPs") or is_deleting(pod):
+            continue
+        node = context.cluster.node_by_name.get(pod["spec"].get("nodeName", ""))
+        if node is not None:
+            context.draft.put(addressed(pod, node, context.cluster, context.index, context.draft.now))
+
+
+def _bind(context: Context, pod: Object) -> None:
+    placement = place(pod, context.index.seats)
+    if placement.node is None:
+        if _put_condition(context, pod, "Unschedulable", placement.message):
+            context.event(pod, "Warning", "FailedScheduling", placement.message, COMPONENT)
+        return
+    context.draft.put({**pod, "spec": {**pod["spec"], "nodeName": placement.node}})
+    message = f"Successfully assigned {namespace(pod)}/{name(pod)} to {placement.node}"
+    context.event(pod, "Normal", "Scheduled", message, COMPONENT)
+
+
+def _put_condition(context: Context, pod: Object, reason: str, message: str) -> bool:
+    """Say why a pod is not scheduled; True when that is new."""
+    entry = conditions.condition("PodScheduled", "False", reason, message, context.draft.now)
+    status = pod.get("status") or {}
+    entries = conditions.merged(status.get("conditions") or (), entry)
+    after = {"phase": "Pending", **status, "conditions": list(entries)}
+    context.update_status(pod, after)
+    return after != status
+
+
+def _waits_for_node(pod: Mapping[str, Any]) -> bool:
+    """Another scheduler's pods are that scheduler's to bind."""
+    spec = pod["spec"]
+    return (
+        not spec.get("nodeName") and not is_finished(pod) and spec.get("schedulerName", COMPONENT) == COMPONENT
+    )
+
+
+def _priority(pod: Mapping[str, Any]) -> int:
+    return int(pod["spec"].get("priority") or 0)
