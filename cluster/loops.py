@@ -15,6 +15,7 @@ from cluster import deletion
 from cluster.defaults import complete
 from cluster.draft import Draft, Key, key_of
 from cluster.loop_queue import Loops
+from cluster.machine import this_machine
 from cluster.model import Cluster
 from cluster.node_lifecycle import LEASE_NAMESPACE
 from cluster.nodes import initial_objects
@@ -36,7 +37,7 @@ MAX_LATENESS_S = 0.25
 def found(draft: Draft, cluster: Cluster, document: Mapping[str, Any], objects: Iterable[Object]) -> None:
     """The first state of a cluster: what exists before the user's objects, and these, which replace it where the
     names are the same. Raises SpecError, also when a Service asks for an address it cannot have."""
-    draft.put_all(initial_objects(cluster, document))
+    draft.put_all(initial_objects(cluster, document, this_machine()))
     put_given(draft, system_objects(cluster))
     put_given(draft, objects)
     draft.put_all(allocate(draft.objects("Service"), cluster.service_subnets))

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cluster.machine import Machine
 from cluster.model import MAX_PODS_PER_NODE, Cluster, Node
 from cluster.objects import Object
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
+KUBELET_PORT = 10250
 ZONE_LABEL = "topology.kubernetes.io/zone"
 INITIAL_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
-def initial_objects(cluster: Cluster, document: Mapping[str, Any]) -> Sequence[Object]:
+def initial_objects(cluster: Cluster, document: Mapping[str, Any], machine: Machine) -> Sequence[Object]:
     """The Cluster object, one Node per node, the initial Namespaces."""
     return [
         cluster_object(cluster, document),
-        *(node_object(node, cluster) for node in cluster.nodes),
+        *(node_object(node, cluster, machine) for node in cluster.nodes),
         *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in INITIAL_NAMESPACES),
     ]
 
@@ -32,9 +34,10 @@ def cluster_document(obj: Mapping[str, Any]) -> Object:
     return {field: value for field, value in obj.items() if field != "metadata"}
 
 
-def node_object(node: Node, cluster: Cluster) -> Object:
-    """A Node as kubeadm would register it. Its conditions are the agent's to report."""
+def node_object(node: Node, cluster: Cluster, machine: Machine) -> Object:
+    """A Node as kubeadm and its kubelet register it. Its conditions follow from the agent's signs of life."""
     pods = {"pods": str(MAX_PODS_PER_NODE)}
+    architecture = machine.info["architecture"]
     spec: Object = {"podCIDR": str(node.pod_cidrs[0]), "podCIDRs": [str(cidr) for cidr in node.pod_cidrs]}
     if taints := _taints(node, cluster):
         spec["taints"] = taints
@@ -42,14 +45,24 @@ def node_object(node: Node, cluster: Cluster) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": node.name, "labels": dict(node.labels)},
+        "metadata": {
+            "name": node.name,
+            "labels": {"kubernetes.io/arch": architecture, **_kubeadm_labels(node), **node.labels},
+            "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
+        },
         "spec": spec,
         "status": {
             "addresses": [*addresses, {"type": "Hostname", "address": node.name}],
-            "capacity": pods,
-            "allocatable": pods,
+            "capacity": {**machine.capacity, **pods},
+            "allocatable": {**machine.allocatable, **pods},
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
+            "nodeInfo": dict(machine.info),
         },
     }
+
+
+def _kubeadm_labels(node: Node) -> Mapping[str, str]:
+    return {} if node.role == "worker" else {"node.kubernetes.io/exclude-from-external-load-balancers": ""}
 
 
 def _taints(node: Node, cluster: Cluster) -> Sequence[Object]:

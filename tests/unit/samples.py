@@ -11,11 +11,13 @@ from cluster.deletion import DeleteOptions, delete, ended, is_deleting
 from cluster.draft import Draft, key_of
 from cluster.loop_queue import Loops
 from cluster.loops import put_given
+from cluster.machine import Machine
 from cluster.model import Cluster
 from cluster.nodes import initial_objects
 from cluster.objects import Object, name, namespace, ready
 from cluster.times import seconds, timestamp
 
+MACHINE = Machine({"cpu": "8", "memory": "16Gi"}, {"cpu": "8", "memory": "15Gi"}, {"architecture": "amd64"})
 NOW = "2024-01-01T00:00:00Z"
 
 
@@ -94,7 +96,7 @@ class Scratch:
         self.cluster = a_cluster
         self.heard: dict[str, float] = {}
         self.draft = Draft({}, now=NOW)
-        self.draft.put_all(initial_objects(a_cluster, {}))
+        self.draft.put_all(initial_objects(a_cluster, {}, MACHINE))
         put_given(self.draft, objects)
         self.restart()
         self.settle()

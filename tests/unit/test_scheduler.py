@@ -22,7 +22,7 @@ ZONE = "topology.kubernetes.io/zone"
 
 def nodes(workers: int = 2, zones: Sequence[str] = ()) -> list[Object]:
     cluster = samples.cluster(workers)
-    made = [node_object(node, cluster) for node in cluster.nodes]
+    made = [node_object(node, cluster, samples.MACHINE) for node in cluster.nodes]
     for node, zone in zip(made[1:], zones, strict=False):
         node["metadata"]["labels"][ZONE] = zone
     return made
