@@ -52,9 +52,10 @@ lint: setup
 perf: setup  ## iperf3 between pods of the running testbed, on one node and across nodes
 	@$(BIN)/mininetes perf
 
-bench: setup  ## Start-up and throughput beside their floors and peers
+bench: setup  ## Start-up, throughput and the API beside their floors and peers
 	$(BIN)/mininetes bench boot
 	$(BIN)/mininetes bench throughput
+	$(BIN)/mininetes bench api
 
 clean: setup  ## End all testbeds of this user and forget their logs
 	@$(BIN)/mininetes down --all

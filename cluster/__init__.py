@@ -19,6 +19,8 @@ The map of this room, in the order in which data flows through it:
     dns_state     the records of everything that was watched
     plan          a dry run: what `mininetes plan` prints
     store         objects and their revisions, in SQLite
+    history       the changes of the last minutes, for watches and pages
+    registry      what a request to the Kubernetes API means
     server        the API over HTTP
     client        how every other process talks to it
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from cluster.commands import name_option, output_option, print_json, print_table
-from experiments import boot, iperf, paths, throughput
+from experiments import api_bench, boot, iperf, paths, throughput
 from experiments.generated import Size
 from experiments.goals import Report
 from experiments.paths import Path
@@ -121,3 +121,14 @@ def bench_boot(nodes: int, pods_per_node: int, peer_hosts: int, rounds: int, lar
 def bench_throughput(rounds: int, seconds: int, form: str) -> int:
     """TCP through the pipeline beside one NORMAL flow on the same datapath; across nodes beside host to host."""
     return _answer(lambda: throughput.run(rounds, seconds, _progress), form)
+
+
+@bench.command("api")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@click.option("--objects", type=click.IntRange(min=2 * api_bench.PODS), default=api_bench.OBJECTS, show_default=True,
+              help="Objects that the server holds in the end.")  # fmt: skip
+@click.option("--scale/--no-scale", default=True, help="Also scale a Deployment of a testbed from 10 to 500 pods.")
+@output_option("table", "json")
+def bench_api(rounds: int, objects: int, scale: bool, form: str) -> int:
+    """Writes per second, delivery to watchers and memory of the API server, beside SQLite alone."""
+    return _answer(lambda: api_bench.run(rounds, objects, scale, _progress), form)

@@ -47,3 +47,10 @@ def test_throughput() -> None:
     arms = {f"{name}_gbps" for name in names}
     check_form(answer, "throughput", arms)
     assert all(answer["raw"][arm]["min"] > 0 for arm in arms)
+
+
+def test_api() -> None:
+    answer = bench("api", "--rounds", "1", "--objects", "2000", "--no-scale")
+    check_form(answer, "api", {"create_s", "list_s", "delivery_p99_s", "writes_per_s", "memory_bytes", "floor_create_s"})
+    assert answer["raw"]["objects"] == 2000
+    assert answer["raw"]["scale"] is None
