@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
+import shutil
 import socket
 import sys
 import threading
@@ -24,19 +24,22 @@ from typing import Any
 from cluster.client import Batch, Client, NotInSyncError
 from cluster.config import resolve
 from cluster.model import Cluster, PodInterface
-from topo import confine, nodes, ovs
-from topo.containers import Signal, Start
+from topo import confine, container_log, nodes, ovs
+from topo.container_runner import ContainerRunner
+from topo.containers import Hook, Start
 from topo.managed_pod import ManagedPod, container_of_run
+from topo.pod_events import PodEvents
 from topo.pods import PodNetwork
 from topo.probe_runner import ProbeRunner
-from topo.probes import Health
+from topo.probes import Health, ProbeKind, Result
 from topo.runtime_client import Responder, Runtime
 from topo.sandbox import API_SOCKET, SEED
-from topo.servers import ServedContainer
 from topo.waiting import wait_until
 
 _LOG = logging.getLogger("agent")
 _CONTROLLER_TIMEOUT_S = 60.0
+_FORCED_GRACE_S = 1.0
+"""For a pod that is gone from the API already: the least that the kubelet gives one (killPod)."""
 _SWITCH_INTERVAL_S = 0.0005
 """The thread that makes pods is back from a system call every 0.1 ms; at Python's 5 ms, it would wait longer for the
 interpreter than for the kernel."""
@@ -74,12 +77,20 @@ class Agent:
         self._responder = Responder(run, lambda event: self._queue.put(lambda: self._on_responder(event)))
         self._sweeping = False
         """The next round ends with the removal of what nobody wants any more."""
+        self._ended_elsewhere: list[dict[str, str]] = []
+        """Pods that are to end and have nothing here that could: the API is to hear that they have."""
+        self._events = PodEvents(Client(run / API_SOCKET), clock)
         self._probes = ProbeRunner(
             on_health=lambda key, health: self._queue.put(lambda: self._on_health(key, health)),
+            on_failure=lambda key, kind, message: self._queue.put(lambda: self._on_failure(key, kind, message)),
             on_error=lambda error: self._queue.put(lambda: _raise(error)),
             runtime=self._runtime,
             run=run,
         )
+        self._runner = ContainerRunner(
+            run, self._runtime, self._responder, self._probes,
+            on_hook=lambda pod, hook, result: self._queue.put(lambda: self._on_hook(pod, hook, result)),
+        )  # fmt: skip
 
     def serve_forever(self) -> None:
         # The first message is init's: which processes there are already. Before it, nothing may be started.
@@ -124,16 +135,16 @@ class Agent:
             uid = event.object["metadata"]["uid"]
             present.add(uid)
             if event.type == "DELETED":
-                self._stop(uid)
-            elif uid in self._pods:
-                self._pods[uid].pod = event.object
-                if "deletionTimestamp" in event.object["metadata"]:
-                    self._stop(uid)
-            else:
+                self._stop(uid, _FORCED_GRACE_S)
+            elif uid not in self._pods:
                 self._admit(event.object)
+            else:
+                self._pods[uid].pod = event.object
+                if (grace_s := self._pods[uid].deletion_grace_s) is not None:
+                    self._stop(uid, grace_s)
         if batch.reset:
             for uid in self._pods.keys() - present:
-                self._stop(uid)
+                self._stop(uid, _FORCED_GRACE_S)
             self._sweeping = True
         newest = max((pod.admitted_at for pod in self._unswitched.values()), default=-1)
         if newest > self._revision:
@@ -143,18 +154,22 @@ class Agent:
         self._observed = -1
 
     def _admit(self, pod: Mapping[str, Any]) -> None:
-        managed = ManagedPod.of(pod, self._cluster)
+        now = self._clock()
+        managed = ManagedPod.of(pod, self._cluster, now)
         if managed is None:
+            if "deletionTimestamp" in pod["metadata"] and pod["spec"].get("nodeName"):
+                self._ended_elsewhere.append(ManagedPod.identity_of(pod))
             return
         self._pods[managed.uid] = self._changed[managed.uid] = self._unswitched[managed.uid] = managed
-        for id in list(self._adopted):
-            if container_of_run(id)[0] == managed.uid:
-                managed.adopt(self._adopted.pop(id))
+        for id in [id for id in self._adopted if container_of_run(id)[0] == managed.uid]:
+            managed.adopt(self._adopted.pop(id), now)
+        if (grace_s := managed.deletion_grace_s) is not None:
+            managed.life.stop(now, grace_s, deleted=True)
 
-    def _stop(self, uid: str) -> None:
+    def _stop(self, uid: str, grace_s: float) -> None:
         managed = self._pods.get(uid)
         if managed is not None:
-            managed.life.stop(self._clock())
+            managed.life.stop(self._clock(), grace_s, deleted=True)
             self._changed[uid] = managed
 
     def _on_runtime(self, event: Mapping[str, Any]) -> None:
@@ -211,16 +226,27 @@ class Agent:
         self._changed[uid] = managed
         state = managed.life.containers[container]
         state.started, state.ready = health.started, health.ready
-        if not health.alive:
+        if not health.alive and state.ending is None and not managed.life.stopping:
+            kind: ProbeKind = "liveness" if state.started else "startup"
+            managed.life.restart(container, self._clock(), _grace_of_probe(state.spec, kind))
+            self._events.failed_probe(managed, container, kind)
             _LOG.info("%s: container %s: %s; restarting it", managed.key, container, health.message)
-            self._kill(managed, container)
 
-    def _kill(self, managed: ManagedPod, container: str) -> None:
-        if managed.is_served(container):
-            self._responder.change([], remove=[managed.served_id(container)])
-            self._ended(managed, container, 128 + signal.SIGKILL, self._clock(), "its probe failed")
-        else:
-            self._runtime.signal(managed.run_id(container, managed.life.containers[container].run), signal.SIGTERM)
+    def _on_failure(self, key: str, kind: ProbeKind, message: str) -> None:
+        uid, _, container = key.partition("/")
+        if (managed := self._pods.get(uid)) is not None:
+            self._events.unhealthy(managed, container, kind, message)
+
+    def _on_hook(self, managed: ManagedPod, hook: Hook, result: Result) -> None:
+        if self._pods.get(managed.uid) is not managed:
+            return
+        error = "" if result.ok else result.message
+        known = managed.life.hooked(hook, self._clock(), error)
+        self._changed[managed.uid] = managed
+        if known and error:
+            self._events.failed_hook(managed, hook, error)
+        elif known and hook.name == "postStart":
+            self._runs(managed, hook.container)
 
     def _round(self) -> None:
         """Do what the pods that something happened to want, until they want nothing more; then report."""
@@ -235,13 +261,13 @@ class Agent:
             self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
             self._serve_again()
         self._note_looks(reported.values())
-        self._finish([pod for pod in reported.values() if pod.life.stopped and pod.network != "making"])
+        self._finish([pod for pod in reported.values() if pod.life.gone and pod.network != "making"])
         self._report([pod for uid, pod in reported.items() if uid in self._pods and self._may_run(pod)])
 
     def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
         for pod in pods:
             look = pod.life.next_look()
-            if look is None or pod.life.stopped:
+            if look is None or not self._may_run(pod):
                 self._looks.pop(pod.uid, None)
             else:
                 self._looks[pod.uid] = look
@@ -256,60 +282,37 @@ class Agent:
         self._network.attach([pod.interface for pod in pods if pod.interface is not None])
 
     def _act(self, pods: Iterable[ManagedPod]) -> None:
-        serve: dict[str, tuple[ManagedPod, str, ServedContainer]] = {}
-        remove: list[str] = []
-        terminate: list[str] = []
+        wanted = []
         now = self._clock()
         for pod in pods:
             for action in pod.life.advance(now):
-                served = pod.is_served(action.container)
                 if isinstance(action, Start):
                     pod.life.starting(action.container, now)
-                    if served:
-                        description = pod.served_container(action.container, action.run, self._run)
-                        serve[description.id] = pod, action.container, description
-                    else:
-                        self._start_process(pod, action)
-                elif served:
-                    (terminate if action.number == signal.SIGTERM else remove).append(pod.served_id(action.container))
-                else:
-                    self._signal(pod, action)
-        if serve or remove or terminate:
-            self._serve(serve, remove, terminate)
-            _LOG.debug("%d containers are served, %d no longer", len(serve), len(remove) + len(terminate))
-
-    def _serve(
-        self, serve: Mapping[str, tuple[ManagedPod, str, ServedContainer]], remove: list[str], terminate: list[str]
-    ) -> None:
-        errors = self._responder.change([description for *_, description in serve.values()], remove, terminate)
-        now = self._clock()
-        for id, (pod, container, _) in serve.items():
-            if id in errors:
-                _LOG.error("%s: container %s: %s", pod.key, container, errors[id])
-                self._ended(pod, container, 1, now, errors[id])
+                self._events.acting(pod, action)
+                wanted.append((pod, action))
+        for happened in self._runner.perform(wanted):
+            if happened.exit_code is None:
+                self._began(happened.pod, happened.container)
             else:
-                self._began(pod, container)
-            self._changed[pod.uid] = pod
-
-    def _start_process(self, pod: ManagedPod, action: Start) -> None:
-        confine.prepare_scratch(pod.uid, pod.etc())
-        id = pod.run_id(action.container, action.run)
-        if id in pod.known_runs:
-            return
-        pod.known_runs.add(id)
-        self._runtime.send(pod.start_request(action.container, action.run, self._run))
+                self._ended(happened.pod, happened.container, happened.exit_code, self._clock(), happened.message)
+            self._changed[happened.pod.uid] = happened.pod
 
     def _began(self, pod: ManagedPod, container: str) -> None:
         now = self._clock()
-        pod.life.began(container, now)
-        self._probes.add(pod, container, now)
+        state = pod.life.containers[container]
+        pod.life.began(container, pod.started_at(container, now))
+        if state.started_at >= now:
+            self._events.started(pod, container)
+        if state.phase == "running":
+            self._runs(pod, container)
+
+    def _runs(self, pod: ManagedPod, container: str) -> None:
+        self._probes.add(pod, container, self._clock())
 
     def _ended(self, pod: ManagedPod, container: str, exit_code: int, at: float, message: str = "") -> None:
         pod.life.ended(container, exit_code, at, message)
         self._probes.remove(pod.uid, container)
-
-    def _signal(self, pod: ManagedPod, action: Signal) -> None:
-        self._runtime.signal(pod.run_id(action.container, action.run), action.number)
+        self._events.ended(pod, container)
 
     def _finish(self, pods: list[ManagedPod]) -> None:
         """Let go of pods that were deleted and have ended."""
@@ -318,11 +321,15 @@ class Agent:
             for id in pod.known_runs:
                 self._runtime.forget(id)
             confine.remove_scratch(pod.uid)
+            shutil.rmtree(container_log.directory(self._run, pod.uid), ignore_errors=True)
+            self._events.forget(pod)
             del self._pods[pod.uid]
             self._unswitched.pop(pod.uid, None)
             self._looks.pop(pod.uid, None)
-        if pods:
-            self._api.post_removed([pod.identity for pod in pods])
+        removed = [*self._ended_elsewhere, *(pod.identity for pod in pods)]
+        self._ended_elsewhere.clear()
+        if removed:
+            self._api.post_removed(removed)
 
     def _report(self, pods: Iterable[ManagedPod]) -> None:
         now = self._clock()
@@ -339,6 +346,12 @@ def _end(failure: ExceptHookArgs) -> None:
     """A thread that died ends the agent, so that init starts it anew: half of one would look alive."""
     sys.excepthook(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
     os._exit(1)
+
+
+def _grace_of_probe(container: Mapping[str, Any], kind: ProbeKind) -> float | None:
+    """A probe's own terminationGracePeriodSeconds; None: the pod's holds."""
+    grace_s: float | None = (container.get(f"{kind}Probe") or {}).get("terminationGracePeriodSeconds")
+    return grace_s
 
 
 def _raise(error: Exception) -> None:

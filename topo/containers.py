@@ -2,7 +2,8 @@
 
 The rules are the kubelet's (kubernetes.io, Pod Lifecycle): init containers one after the other, each to success;
 one with restartPolicy Always is a sidecar, which only has to have started; then all others at once; a container
-that ends starts again as the restart policy says, after a back-off.
+that ends starts again as the restart policy says, after a back-off. The end of a pod: its containers get SIGTERM,
+after their preStop hooks, and SIGKILL when the grace period is over; sidecars go last, in reverse order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,46 @@ from typing import Any, Literal
 from topo.back_off import BackOff, RestartPolicy, restarts
 
 Phase = Literal["waiting", "starting", "running", "terminated"]
+HookName = Literal["postStart", "preStop"]
+HookState = Literal["", "wanted", "asked", "done"]
 DEFAULT_GRACE_S = 30
+AFTER_HOOK_S = 2.0
+"""What a container has between SIGTERM and SIGKILL at least, where its preStop hook took the whole grace period
+(kubelet, minimumGracePeriodInSeconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a container that is over. Times in epoch seconds."""
+
+    number: int
+    exit_code: int
+    started_at: float
+    finished_at: float
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Ending:
+    """A container that is to end: since when, how long it may take, and how far that is."""
+
+    since: float
+    grace_s: float
+    pre_stop: HookState = ""
+    terminated_at: float | None = None
+    killed: bool = False
+    announced: bool = False
+    """Whether somebody has told of it."""
+
+    @property
+    def deadline(self) -> float:
+        return self.since + self.grace_s
+
+    @property
+    def kill_at(self) -> float:
+        if self.terminated_at is not None and self.pre_stop == "asked":
+            return max(self.deadline, self.terminated_at + AFTER_HOOK_S)
+        return self.deadline
 
 
 @dataclass(slots=True)
@@ -33,9 +73,11 @@ class Container:
     started_at: float = 0.0
     finished_at: float = 0.0
     exit_code: int = 0
-    last_exit: tuple[int, float, float] | None = None
-    """Exit code, start and end of the run before."""
+    last_run: Run | None = None
+    """The one before."""
     back_off: BackOff = field(default_factory=BackOff)
+    post_start: HookState = ""
+    ending: Ending | None = None
     started: bool = False
     """Its startup probe, if it has one, has succeeded."""
     ready: bool = False
@@ -47,6 +89,20 @@ class Container:
         if self.sidecar:
             return self.phase == "running" and self.started
         return self.phase == "terminated" and self.exit_code == 0
+
+    @property
+    def alive(self) -> bool:
+        return self.phase in ("starting", "running")
+
+    def has_hook(self, name: HookName) -> bool:
+        return bool((self.spec.get("lifecycle") or {}).get(name))
+
+    def end(self, since: float, grace_s: float) -> None:
+        """It is to end. Once more: perhaps sooner."""
+        if self.ending is None:
+            self.ending = Ending(since, grace_s)
+        elif since + grace_s < self.ending.deadline:
+            self.ending.grace_s = since + grace_s - self.ending.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +122,17 @@ class Signal:
     number: int
 
 
-Action = Start | Signal
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Run a lifecycle hook of a container, for `timeout_s` at most, and say what came of it (`PodLife.hooked`)."""
+
+    container: str
+    run: int
+    name: HookName
+    timeout_s: float
+
+
+Action = Start | Signal | Hook
 
 
 class PodLife:
@@ -75,16 +141,26 @@ class PodLife:
     def __init__(self, pod: Mapping[str, Any]) -> None:
         spec = pod["spec"]
         self.policy: RestartPolicy = spec.get("restartPolicy", "Always")
-        self.grace_s: float = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_S)
+        grace_s = spec.get("terminationGracePeriodSeconds")
+        self.grace_s: float = DEFAULT_GRACE_S if grace_s is None else grace_s
+        inits = spec.get("initContainers") or ()
         self.containers = {
             container.name: container
             for container in (
-                *(_container(each, init=True) for each in spec.get("initContainers") or ()),
+                *(_container(each, init=True) for each in inits),
                 *(_container(each, init=False) for each in spec["containers"]),
             )
         }
+        if inits:
+            for container in self.containers.values():
+                container.reason = "PodInitializing"
+        self._active_s: float | None = spec.get("activeDeadlineSeconds")
+        self._active_since: float | None = None
         self._stop_since: float | None = None
-        self._signalled: set[tuple[str, int]] = set()
+        self.deleted = False
+        """It is to end because its Pod is deleted, and to be forgotten then."""
+        self.failure: tuple[str, str] | None = None
+        """Why the pod has failed as a whole: reason and message."""
 
     @property
     def init_containers(self) -> list[Container]:
@@ -105,77 +181,158 @@ class PodLife:
     @property
     def stopped(self) -> bool:
         """Nothing of it runs any more, and nothing will."""
-        phases = {container.phase for container in self.containers.values()}
-        return self.stopping and phases <= {"waiting", "terminated"}
+        return self.stopping and not any(container.alive for container in self.containers.values())
+
+    @property
+    def gone(self) -> bool:
+        """It has ended because its Pod is deleted."""
+        return self.stopped and self.deleted
 
     @property
     def failed(self) -> bool:
-        """An init container failed for good."""
-        return any(
+        """An init container failed for good, or the pod as a whole has."""
+        return self.failure is not None or any(
             container.phase == "terminated" and container.exit_code != 0 and self.policy == "Never"
             for container in self.init_containers
             if not container.sidecar
         )
 
+    @property
+    def finished(self) -> bool:
+        """All that it was to do is done: its containers have ended for good."""
+        return all(each.phase == "terminated" and not self.restarts(each) for each in self.app_containers)
+
+    def activate(self, since: float) -> None:
+        """The pod is on its node since then: what activeDeadlineSeconds counts from."""
+        self._active_since = since
+
     def advance(self, now: float) -> list[Action]:
         """What is to be done now. The caller reports what came of it with the methods below."""
-        if self.stopping:
-            return self._stop_actions(now)
-        return [
-            Start(container.name, container.run + (container.phase == "terminated"))
-            for container in self._wanted()
-            if self._may_start(container, now)
-        ]
+        self._expire(now)
+        if self._stop_since is not None:
+            for container in self._may_end():
+                container.end(self._stop_since, self.grace_s)
+        actions: list[Action] = []
+        for container in self.containers.values():
+            if container.ending is not None:
+                actions += _ending_actions(container, container.ending, now)
+            elif container.post_start == "wanted":
+                container.post_start = "asked"
+                actions.append(Hook(container.name, container.run, "postStart", self.grace_s))
+        if self._stop_since is None:
+            actions += [
+                Start(container.name, container.run + (container.phase == "terminated"))
+                for container in self._wanted()
+                if self._may_start(container, now)
+            ]
+        return actions
 
     def next_look(self) -> float | None:
         """When `advance` should be asked again even if nothing happens; None: no need."""
-        if self._stop_since is not None:
-            return self._stop_since + self.grace_s
-        waits = [
-            container.back_off.due(container.finished_at)
-            for container in self._wanted()
-            if container.phase == "terminated" and self._restarts(container)
-        ]
-        return min(waits, default=None)
+        looks = [look for each in self.containers.values() if (look := _next_look(each)) is not None]
+        if self._stop_since is None:
+            looks += [
+                container.back_off.due(container.finished_at)
+                for container in self._wanted()
+                if container.phase == "terminated" and self.restarts(container)
+            ]
+            if (expiry := self._expiry) is not None and not self.finished:
+                looks.append(expiry)
+        return min(looks, default=None)
 
-    def stop(self, now: float, grace_s: float | None = None) -> None:
-        """The pod is to end: SIGTERM to all, SIGKILL after the grace period."""
+    def stop(self, now: float, grace_s: float | None = None, deleted: bool = False) -> None:
+        """The pod is to end. Once more: perhaps sooner, never later."""
+        self.deleted |= deleted
         if self._stop_since is None:
             self._stop_since = now
             if grace_s is not None:
                 self.grace_s = grace_s
+        elif grace_s is not None and now + grace_s < self._stop_since + self.grace_s:
+            self.grace_s = now + grace_s - self._stop_since
+
+    def restart(self, name: str, now: float, grace_s: float | None = None) -> None:
+        """The container is to end, and then whatever the restart policy says."""
+        container = self.containers[name]
+        if container.ending is None:
+            container.end(now, self.grace_s if grace_s is None else grace_s)
 
     def began(self, name: str, now: float) -> None:
-        """The container runs."""
+        """The container's process is there. It runs at once, or when its postStart hook is done."""
         container = self.containers[name]
-        container.phase, container.reason, container.message = "running", "", ""
         container.started_at = now
-        container.started = "startupProbe" not in container.spec
-        container.ready = container.started and "readinessProbe" not in container.spec
+        if container.has_hook("postStart") and container.post_start != "done":
+            container.post_start = "wanted"
+        else:
+            self._runs(container)
+
+    def hooked(self, action: Hook, now: float, error: str = "") -> bool:
+        """A hook is done; `error`: it failed. False when that means nothing any more."""
+        container = self.containers[action.container]
+        if container.run != action.run or not container.alive:
+            return False
+        if action.name == "preStop":
+            if container.ending is not None and container.ending.terminated_at is None:
+                container.ending.pre_stop = "done"
+            return True
+        container.post_start = "done"
+        if error:
+            self.restart(action.container, now)
+        else:
+            self._runs(container)
+        return True
 
     def ended(self, name: str, exit_code: int, at: float, message: str = "") -> None:
         """The container's process ended, or could not be started."""
         container = self.containers[name]
-        if container.phase != "running":
+        if container.phase != "running" and container.post_start == "":
             container.started_at = at
         container.phase, container.exit_code, container.finished_at = "terminated", exit_code, at
         container.reason = "Completed" if exit_code == 0 else "Error"
         container.message = message
         container.started = container.ready = False
+        container.post_start, container.ending = "", None
 
     def starting(self, name: str, now: float) -> None:
         """The start that `advance` asked for is under way."""
         container = self.containers[name]
         if container.phase == "terminated":
-            container.last_exit = (container.exit_code, container.started_at, container.finished_at)
+            container.last_run = Run(
+                container.run, container.exit_code, container.started_at, container.finished_at, container.message
+            )
             container.back_off = container.back_off.after_restart(container.finished_at, now)
             container.run += 1
         container.phase = "starting"
 
-    def adopt(self, name: str, run: int) -> None:
-        """The container was started by an agent before this one: its run with that number."""
+    def adopt(self, name: str, run: int, started_at: float) -> None:
+        """The container was started by an agent before this one, as its run with that number, and its hook has run."""
         container = self.containers[name]
-        container.run, container.phase = run, "starting"
+        container.run, container.phase, container.post_start = run, "starting", "done"
+        self.began(name, started_at)
+
+    def restarts(self, container: Container) -> bool:
+        """Whether a container that has ended will start again."""
+        if self.stopping:
+            return False
+        policy: RestartPolicy = "Always" if container.sidecar else self.policy
+        return restarts(policy, container.exit_code, init=container.init and not container.sidecar)
+
+    def _runs(self, container: Container) -> None:
+        container.phase, container.reason, container.message = "running", "", ""
+        container.started = "startupProbe" not in container.spec
+        container.ready = container.started and "readinessProbe" not in container.spec
+
+    @property
+    def _expiry(self) -> float | None:
+        if self._active_s is None or self._active_since is None:
+            return None
+        return self._active_since + self._active_s
+
+    def _expire(self, now: float) -> None:
+        expiry = self._expiry
+        if expiry is None or now < expiry or self.stopping or self.finished:
+            return
+        self.failure = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+        self.stop(now)
 
     def _wanted(self) -> Iterable[Container]:
         """The containers that should run or have run by now, in order."""
@@ -185,27 +342,50 @@ class PodLife:
                 return
         yield from self.app_containers
 
-    def _restarts(self, container: Container) -> bool:
-        policy: RestartPolicy = "Always" if container.sidecar else self.policy
-        return restarts(policy, container.exit_code, init=container.init and not container.sidecar)
-
     def _may_start(self, container: Container, now: float) -> bool:
         if container.phase == "waiting":
             return True
-        if container.phase != "terminated" or not self._restarts(container):
+        if container.phase != "terminated" or not self.restarts(container):
             return False
         return container.back_off.due(container.finished_at) <= now
 
-    def _stop_actions(self, now: float) -> list[Action]:
-        assert self._stop_since is not None
-        number = signal.SIGKILL if now >= self._stop_since + self.grace_s else signal.SIGTERM
-        actions: list[Action] = []
-        for container in self.containers.values():
-            key = (container.name, number)
-            if container.phase in ("starting", "running") and key not in self._signalled:
-                self._signalled.add(key)
-                actions.append(Signal(container.name, container.run, number))
-        return actions
+    def _may_end(self) -> Iterable[Container]:
+        """The containers whose end may begin: a sidecar's when nothing lives any more that might use it."""
+        others = [container for container in self.containers.values() if not container.sidecar]
+        yield from (container for container in others if container.alive)
+        if any(container.alive for container in others):
+            return
+        for container in reversed(self.init_containers):
+            if container.alive:
+                yield container
+                return
+
+
+def _ending_actions(container: Container, ending: Ending, now: float) -> list[Action]:
+    if not container.alive:
+        return []
+    in_time = now < ending.deadline
+    if ending.terminated_at is None and in_time:
+        if ending.pre_stop == "" and container.has_hook("preStop") and container.phase == "running":
+            ending.pre_stop = "asked"
+            return [Hook(container.name, container.run, "preStop", ending.deadline - now)]
+        if ending.pre_stop == "asked":
+            return []
+    actions: list[Action] = []
+    if ending.terminated_at is None:
+        ending.terminated_at = now
+        actions.append(Signal(container.name, container.run, signal.SIGTERM))
+    if now >= ending.kill_at and not ending.killed:
+        ending.killed = True
+        actions.append(Signal(container.name, container.run, signal.SIGKILL))
+    return actions
+
+
+def _next_look(container: Container) -> float | None:
+    ending = container.ending
+    if ending is None or not container.alive or ending.killed:
+        return None
+    return ending.deadline if ending.terminated_at is None else ending.kill_at
 
 
 def _container(spec: Mapping[str, Any], init: bool) -> Container:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from cluster import objects
 from cluster.model import Cluster, PodInterface
+from cluster.times import seconds
 from topo import capabilities, confine, container_log, images, pod_files, pod_status, rootfs, runtime
 from topo.agnhost_commands import Process, Served
 from topo.confine import Place
-from topo.containers import PodLife
+from topo.containers import PodLife, Run
 from topo.places import place_of_pod
 from topo.servers import ServedContainer
 
@@ -37,22 +38,46 @@ class ManagedPod:
     network: Literal["none", "making", "there"] = "none"
     known_runs: set[str] = field(default_factory=set)
     """Runs of processes that init knows of, by id."""
+    _known_starts: dict[str, float] = field(default_factory=dict)
+    """When the containers started that ran before this agent did."""
     _reported: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, pod: Mapping[str, Any], cluster: Cluster) -> ManagedPod | None:
-        """None for a pod that is not bound to a node, has no address yet, or is finished."""
+    def of(cls, pod: Mapping[str, Any], cluster: Cluster, now: float) -> ManagedPod | None:
+        """None for a pod that is not bound to a node, has no address yet, or is finished. `now` in epoch seconds."""
         interface = objects.pod_interface(pod, cluster)
         if interface is None and not _runs_on_host_network(pod, cluster):
             return None
         spec = pod["spec"]
         every = (*(spec.get("initContainers") or ()), *spec["containers"])
         programs = {container["name"]: images.program(container, pod) for container in every}
-        life = PodLife(pod)
-        status = pod.get("status") or {}
+        managed = cls(pod, cluster, interface, PodLife(pod), programs, int(pod["metadata"]["resourceVersion"]))
+        managed._remember(pod.get("status") or {}, now)
+        return managed
+
+    def _remember(self, status: Mapping[str, Any], now: float) -> None:
+        """What an agent before this one reported: which run of each container is the last, and how served ones ended
+        (of processes, init knows)."""
+        self.life.activate(seconds(status["startTime"]) if "startTime" in status else now)
         for known in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-            life.containers[known["name"]].run = known["restartCount"]
-        return cls(pod, cluster, interface, life, programs, int(pod["metadata"]["resourceVersion"]))
+            container, state = self.life.containers[known["name"]], known.get("state") or {}
+            container.run = known["restartCount"]
+            if (before := (known.get("lastState") or {}).get("terminated")) is not None:
+                container.last_run = _run(before, container.run - 1)
+            if "running" in state:
+                self._known_starts[container.name] = seconds(state["running"]["startedAt"])
+            elif "terminated" in state and self.is_served(container.name):
+                run = _run(state["terminated"], container.run)
+                self.life.ended(container.name, run.exit_code, run.finished_at, run.message)
+                container.started_at = run.started_at
+
+    def was_running(self, container: str) -> bool:
+        """Whether it ran before this agent did, and this agent has not found it yet."""
+        return container in self._known_starts
+
+    def started_at(self, container: str, now: float) -> float:
+        """When a container that is found to run has started: as reported before, or just now."""
+        return self._known_starts.pop(container, now)
 
     @property
     def uid(self) -> str:
@@ -62,25 +87,46 @@ class ManagedPod:
     def key(self) -> str:
         return f"{objects.namespace(self.pod)}/{objects.name(self.pod)}"
 
+    @staticmethod
+    def identity_of(pod: Mapping[str, Any]) -> dict[str, str]:
+        """How the API is told which Pod is meant."""
+        metadata = pod["metadata"]
+        return {"namespace": objects.namespace(pod), "name": objects.name(pod), "uid": str(metadata["uid"])}
+
     @property
     def identity(self) -> dict[str, str]:
-        """How the API is told which Pod is meant."""
-        return {"namespace": objects.namespace(self.pod), "name": objects.name(self.pod), "uid": self.uid}
+        return self.identity_of(self.pod)
+
+    @property
+    def node(self) -> str:
+        return str(self.pod["spec"]["nodeName"])
+
+    @property
+    def deletion_grace_s(self) -> float | None:
+        """How long the pod may take to end; None while it is not to end."""
+        metadata = self.pod["metadata"]
+        return float(metadata.get("deletionGracePeriodSeconds") or 0) if "deletionTimestamp" in metadata else None
+
+    def reference(self, container: str | None = None) -> dict[str, str]:
+        """The ObjectReference to the pod, or to a container of it."""
+        reference = {"apiVersion": "v1", "kind": "Pod", **self.identity}
+        if container is not None:
+            field = "initContainers" if self.life.containers[container].init else "containers"
+            reference["fieldPath"] = f"spec.{field}{{{container}}}"
+        return reference
 
     def run_id(self, container: str, run: int) -> str:
         return f"{self.uid}/{container}/{run}"
 
-    def adopt(self, process: Mapping[str, Any]) -> None:
+    def adopt(self, process: Mapping[str, Any], now: float) -> None:
         """A process of this pod that was started by an agent before this one."""
         _, container, run = container_of_run(process["id"])
         self.known_runs.add(process["id"])
         self.network = "there"
         if container not in self.life.containers or run < self.life.containers[container].run:
             return
-        self.life.adopt(container, run)
-        if process["exit_code"] is None:
-            self.life.began(container, 0)
-        else:
+        self.life.adopt(container, run, self._known_starts.get(container, now))
+        if process["exit_code"] is not None:
             self.life.ended(container, process["exit_code"], process["finished_at"])
 
     def is_served(self, container: str) -> bool:
@@ -128,12 +174,18 @@ class ManagedPod:
 
     def changed_status(self, now: float) -> dict[str, Any] | None:
         """The status to report, or None if it is what was reported last."""
-        status = pod_status.status(self.life, self.pod, now)
+        status = pod_status.status(self.life, self.pod, now, self.network == "there")
         if status == self._reported:
             return None
         self._reported = status
         self.pod = {**self.pod, "status": {**(self.pod.get("status") or {}), **status}}
         return {"kind": "Pod", **self.identity, "status": status}
+
+
+def _run(terminated: Mapping[str, Any], number: int) -> Run:
+    """The run that a ContainerStateTerminated tells of."""
+    started, finished = (seconds(terminated[key]) for key in ("startedAt", "finishedAt"))
+    return Run(number, terminated["exitCode"], started, finished, terminated.get("message", ""))
 
 
 def _runs_on_host_network(pod: Mapping[str, Any], cluster: Cluster) -> bool:

@@ -11,7 +11,7 @@
 from topo.probes.checks import Target, check
 from topo.probes.prober import Prober
 from topo.probes.schedule import Schedule
-from topo.probes.spec import ContainerProbes, Exec, Grpc, HttpGet, Probe, TcpSocket, probes_of
+from topo.probes.spec import ContainerProbes, Exec, Grpc, HttpGet, Probe, ProbeKind, TcpSocket, handler_of, probes_of
 from topo.probes.state import Health, ProbeState, Result
 from topo.probes.thread import ProbingThread, initial
 
@@ -22,6 +22,7 @@ __all__ = [
     "Health",
     "HttpGet",
     "Probe",
+    "ProbeKind",
     "ProbeState",
     "Prober",
     "ProbingThread",
@@ -30,6 +31,7 @@ __all__ = [
     "Target",
     "TcpSocket",
     "check",
+    "handler_of",
     "initial",
     "probes_of",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from topo.probes import checks
 from topo.probes.checks import Target
 from topo.probes.schedule import Due, Schedule
-from topo.probes.spec import ContainerProbes, Exec, Probe
+from topo.probes.spec import ContainerProbes, Exec, Probe, ProbeKind
 from topo.probes.state import Health, Result
 
 _AT_ONCE = 128
@@ -17,6 +17,8 @@ _AT_ONCE = 128
 Execute = Callable[[str, Sequence[str], float], Awaitable[Result]]
 """Run a command in the container of this key, for at most so many seconds."""
 Check = Callable[[Probe, Target], Awaitable[Result]]
+OnFailure = Callable[[str, ProbeKind, str], None]
+"""Told of each attempt that failed: the container's key, which probe, why."""
 
 
 class Prober:
@@ -31,9 +33,11 @@ class Prober:
         on_change: Callable[[str, Health], None],
         execute: Execute,
         check: Check = checks.check,
+        on_failure: OnFailure = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._on_change, self._execute, self._check, self._clock = on_change, execute, check, clock
+        self._on_change, self._on_failure = on_change, on_failure
+        self._execute, self._check, self._clock = execute, check, clock
         self._schedule = Schedule()
         self._targets: dict[str, Target] = {}
         self._changed = asyncio.Event()
@@ -89,6 +93,8 @@ class Prober:
             if target is None:
                 return
             result = await self._once(due, target)
+        if not result.ok and due.key in self._targets:
+            self._on_failure(due.key, due.kind, result.message)
         health = self._schedule.report(due, result, self._clock())
         self._changed.set()
         if health is not None:

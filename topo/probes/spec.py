@@ -81,7 +81,7 @@ def probes_of(container: Mapping[str, Any]) -> ContainerProbes:
 
 
 def _probe(spec: Mapping[str, Any] | None, container: Mapping[str, Any]) -> Probe | None:
-    handler = _handler(spec, container) if spec else None
+    handler = handler_of(spec, container) if spec else None
     if spec is None or handler is None:
         return None
     # "0" of an integer that must be positive means "not given", as in the API's Go types.
@@ -95,7 +95,8 @@ def _probe(spec: Mapping[str, Any] | None, container: Mapping[str, Any]) -> Prob
     )
 
 
-def _handler(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Handler | None:
+def handler_of(spec: Mapping[str, Any], container: Mapping[str, Any]) -> Handler | None:
+    """The handler of a probe or lifecycle hook of this container; None where it has none of these."""
     if (http := spec.get("httpGet")) is not None:
         return HttpGet(
             _port(http["port"], container),
