@@ -24,7 +24,8 @@ Mark = tuple[str, Key]
 WORKLOADS = frozenset((*SELECTING_KINDS, "Deployment", "CronJob"))
 """Kinds with a loop of their name."""
 
-NAMESPACE_OBJECTS = frozenset(("ServiceAccount", "ConfigMap"))
+ALL_UNBOUND: Key = ("Pod", "", "")
+"""Stands for every pod that waits for a node: one mark for all of them, however many."""
 
 
 def marks(index: Index, draft: Mapping[Key, Object] | Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
@@ -59,18 +60,28 @@ def _lifecycle(index: Index, draft: Any, key: Key, old: Object | None, new: Obje
 def _pod(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     if new is not None:
         yield from _own_pod(key, old, new)
+    if old is not None and (new is None or is_finished(new)):
+        yield from _recreating(draft, key, old)
     if any(obj is not None and controller_uid(obj) is None for obj in (old, new)):
         for kind in SELECTING_KINDS:
             for owner in index.in_namespace(key[1], kind):
                 if new is not None and selects(draft.get(owner), new):
                     yield kind, owner
     if index.unbound and _room(old) != _room(new):
-        for waiting in index.unbound:
-            yield "scheduler", waiting
+        yield "scheduler", ALL_UNBOUND
     if _seen_by_services(old) != _seen_by_services(new):
         yield from _services_of(index, key, old, new)
         for budget in index.in_namespace(key[1], "PodDisruptionBudget"):
             yield "PodDisruptionBudget", budget
+
+
+def _recreating(draft: Any, key: Key, gone: Object) -> Iterator[Mark]:
+    """A Deployment that waits for the last pod of its old version; no ReplicaSet counts those that terminate."""
+    reference = controller_reference(gone)
+    owner = draft.get(("ReplicaSet", key[1], reference["name"])) if reference else None
+    above = controller_reference(owner) if owner else None
+    if above is not None and above["kind"] == "Deployment":
+        yield "Deployment", ("Deployment", key[1], above["name"])
 
 
 def _own_pod(key: Key, old: Object | None, new: Object) -> Iterator[Mark]:
@@ -114,8 +125,7 @@ def _services_of(index: Index, key: Key, old: Object | None, new: Object | None)
 def _node(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     yield "Node", key
     if old is None or new is None or _seen_by_pods(old) != _seen_by_pods(new):
-        for waiting in index.unbound:
-            yield "scheduler", waiting
+        yield "scheduler", ALL_UNBOUND
         for daemon_set in draft_keys(draft, "DaemonSet"):
             yield "DaemonSet", daemon_set
         for pod in index.pods_on(key[2]):
@@ -167,8 +177,7 @@ def _of_kubernetes(key: Key) -> Iterator[Mark]:
 def _namespace(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     yield "Namespace", key
     if new is not None and (old is None or labels(old) != labels(new)):
-        for waiting in index.unbound:
-            yield "scheduler", waiting
+        yield "scheduler", ALL_UNBOUND
 
 
 def _namespace_object(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:

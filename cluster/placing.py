@@ -10,6 +10,7 @@ from cluster.context import Context
 from cluster.deletion import is_deleting
 from cluster.draft import Key
 from cluster.ipam import addressed
+from cluster.marks import ALL_UNBOUND
 from cluster.objects import Object, name, namespace
 from cluster.ownership import is_finished
 from cluster.scheduler import place
@@ -20,6 +21,8 @@ GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 def bind(context: Context, keys: Sequence[Key]) -> None:
     """The pods of higher priority first, among equals the older ones."""
+    if ALL_UNBOUND in keys:
+        keys = list(context.index.unbound)
     pods = [pod for key in keys if (pod := context.live(key)) is not None and _waits_for_node(pod)]
     order = context.index.serial
     for pod in sorted(pods, key=lambda pod: (-_priority(pod), order["Pod", namespace(pod), name(pod)])):
