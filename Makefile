@@ -13,7 +13,7 @@ PACKAGES := mininet openvswitch-switch python3-venv python3-setuptools \
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages run test check lint perf bench clean
+.PHONY: help setup packages run test check lint fuzz perf bench clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
+
+fuzz: setup  ## 20,000 requests to the API as nobody would write them
+	MININETES_FUZZ_REQUESTS=20000 $(BIN)/python -m pytest tests/unit/test_api_fuzz.py
 
 perf: setup  ## iperf3 between pods of the running testbed, on one node and across nodes
 	@$(BIN)/mininetes perf

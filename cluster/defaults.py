@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from cluster import names
+from cluster import kinds, names
 from cluster.default_tables import DEFAULTS, Default
-from cluster.kinds import namespaced
 from cluster.objects import ATTACHMENT_ANNOTATION, Object
 from cluster.templates import TEMPLATE_PATHS, value_at
 
@@ -58,7 +57,7 @@ def complete(given: Object, stored: Object | None, uid: str = "") -> Object:
 def defaulted(obj: Object) -> Object:
     """The object with the defaults of its kind; again, and nothing changes."""
     kind = str(obj["kind"])
-    filled: Object = _fill(obj, _tree(kind))
+    filled: Object = _fill(obj if "spec" in obj or not _has_spec(kind) else {**obj, "spec": {}}, _tree(kind))
     if template := TEMPLATE_PATHS.get(kind):
         filled = _with_host_ports(filled, template)
     elif kind == "Pod":
@@ -132,7 +131,7 @@ def qos_class(spec: Mapping[str, Any]) -> str:
 
 def _metadata(given: Object, stored: Object | None) -> Object:
     metadata: Object = dict(given["metadata"])
-    if namespaced(str(given["kind"])):
+    if kinds.namespaced(str(given["kind"])):
         metadata.setdefault("namespace", "default")
     if stored is not None:
         attachment = (stored["metadata"].get("annotations") or {}).get(ATTACHMENT_ANNOTATION)
@@ -149,6 +148,13 @@ class _Node:
 
     fills: list[tuple[str, Default]] = field(default_factory=list)
     below: dict[str, _Node] = field(default_factory=dict)
+
+
+@cache
+def _has_spec(kind: str) -> bool:
+    """In Go a spec is no pointer, so an object that was written without one has an empty one."""
+    definitions, names = kinds.definitions()["$defs"], kinds.definition_names()
+    return any("spec" in definitions[name].get("properties", {}) for (_, one), name in names.items() if one == kind)
 
 
 @cache

@@ -11,6 +11,7 @@ from cluster.selectors import matches, matches_labels
 from cluster.templates import template_path, value_at
 
 _SELECTING = ("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet")
+_TEMPLATE_IS_OPTIONAL_IN_SCHEMA = ("ReplicaSet", "ReplicationController")
 _RESTART_POLICIES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((*_SELECTING, "ReplicationController"), ("Always",)),
     **dict.fromkeys(("Job", "CronJob"), ("OnFailure", "Never")),
@@ -25,6 +26,8 @@ def findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     if kind not in _RESTART_POLICIES:
         return
     spec: Mapping[str, Any] = data.get("spec", {})
+    if kind in _TEMPLATE_IS_OPTIONAL_IN_SCHEMA and "template" not in spec:
+        yield Finding(("spec", "template"), "found nothing; must be set")
     if kind in _SELECTING and "selector" in spec:
         yield from _selector_findings(kind, spec)
     if kind == "ReplicationController":
