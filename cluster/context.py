@@ -47,7 +47,7 @@ class Context:
 
     def create(self, obj: Object) -> Object | None:
         """None when there is an object of that name (Kubernetes: AlreadyExists): it is not ours to replace."""
-        completed = complete(obj, None)
+        completed = complete(obj, None, self.draft.next_uid(key_of(obj)))
         if self.draft.get(key_of(completed)) is not None:
             return None
         if completed["kind"] == "Pod":

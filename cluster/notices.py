@@ -128,5 +128,5 @@ def _fields(data: Mapping[str, Any], place: Path, reasons: Mapping[str, str]) ->
     holder = value_at(data, place)
     if isinstance(holder, dict):
         for name in holder:
-            if name in reasons:
+            if name in reasons and holder[name] != {}:  # an empty map asks for nothing
                 yield f"field {name}", (*place, name), reasons[name]

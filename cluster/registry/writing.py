@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster import deletion
+from cluster.admission import admit_pod
 from cluster.defaults import complete, defaulted
 from cluster.draft import Draft
 from cluster.model import Cluster
@@ -71,12 +72,14 @@ class Writer:
 
     def create(self, target: Target, given: object) -> Change:
         obj, warnings = admission.decoded(target.resource, given, self._options.field_validation)
-        obj = self._new(target, obj)
-        obj = managed_fields.after_update(
-            None, obj, types.of(target.stored), self._options.field_manager, target.resource.api_version, "",
-            self._draft.now,
-        )  # fmt: skip
-        return Change(self._put_new(target, obj), True, warnings)
+        manager, api_version = self._options.field_manager, target.resource.api_version
+
+        def owned(new: Object) -> Object:
+            return managed_fields.after_update(
+                None, new, types.of(target.stored), manager, api_version, "", self._draft.now
+            )
+
+        return Change(self._draft.put(self._new(target, obj, owned)), True, warnings)
 
     def update(self, target: Target, given: object) -> Change:
         stored = self._stored(target)
@@ -136,35 +139,34 @@ class Writer:
             if target.subresource:
                 raise errors.not_found(target.resource, target.name or "")
             merged = apply.merge(None, config, of, applier)
-            return Change(
-                self._put_new(target, apply.finished(None, self._new(target, config), merged, of, applier)),
-                True,
-                warnings,
-            )
+            new = self._new(target, config, lambda obj: apply.finished(None, obj, merged, of, applier))
+            return Change(self._draft.put(new), True, warnings)
         shown = versions.served(existing, target.resource)
         merged = apply.merge(shown, config, of, applier)
         new = self._replacement(target, merged.obj, existing)
         new = apply.with_last_applied(apply.finished(existing, new, merged, of, applier), config, applier)
         return Change(self._store(target, new, existing), False, warnings)
 
-    def _new(self, target: Target, obj: Object) -> Object:
-        """A complete new object, checked and with what is allocated."""
+    def _new(self, target: Target, obj: Object, owned: Callable[[Object], Object]) -> Object:
+        """A complete new object, checked and with what is allocated.
+
+        `owned` says whose its fields are: what was given, and the defaults, but nothing that admission adds.
+        """
         resource = target.resource
         obj = metadata.check_place(resource, target.namespace, target.name, obj)
-        taken = _Taken(self._draft, target)
-        obj = metadata.for_create(resource, obj, self._draft.created, taken)
+        obj = metadata.for_create(resource, obj, self._draft.created, _Taken(self._draft, target))
+        key = key_of(resource, target.namespace, name(obj))
         if resource.namespaced:
             home = self._draft.get((NAMESPACED_BY, "", target.namespace))
             metadata.check_namespace(resource, target.namespace, name(obj), home)
-        if self._draft.get(key_of(resource, target.namespace, name(obj))) is not None:
+        if self._draft.get(key) is not None:
             raise errors.already_exists(resource, name(obj))
-        uid = self._draft.next_uid(key_of(resource, target.namespace, name(obj)))
-        obj = complete(versions.to_stored(obj, resource), None, uid)
+        obj = owned(defaulted(versions.to_stored(obj, resource)))
+        obj = complete(obj, None, self._draft.next_uid(key))
+        if resource.kind == "Pod":
+            obj = admit_pod(obj, self._cluster)
         admission.check(target.stored, obj, None)
         return admission.allocated(target.stored, obj, None, self._draft, self._cluster)
-
-    def _put_new(self, target: Target, obj: Object) -> Object:
-        return self._draft.put(obj)
 
     def _replacement(self, target: Target, obj: Object, stored: Object) -> Object:
         """`obj` in place of `stored`: what the request may not change is kept."""

@@ -188,3 +188,13 @@ def test_atomic_fields_are_one(api: Site) -> None:
     api.apply(service, "one")
     error = refused(api.apply, {**service, "spec": {"selector": {"other": "x"}}}, "two")
     assert error.message == 'Apply failed with 1 conflict: conflict with "one": .spec.selector'
+
+
+def test_what_admission_adds_belongs_to_nobody(api: Site) -> None:
+    made = api.create(samples.pod("a"), by("kubectl-run"))
+    assert made["spec"]["tolerations"] and made["spec"]["volumes"]
+    fields = managers(made)["kubectl-run", "Update"]["f:spec"]
+    assert "f:restartPolicy" in fields
+    assert not fields.keys() & {"f:tolerations", "f:volumes", "f:priority", "f:serviceAccountName"}
+    service = api.create(samples.service("web"), by("kubectl-expose"))
+    assert "f:clusterIP" not in managers(service)["kubectl-expose", "Update"]["f:spec"]

@@ -46,7 +46,7 @@ def test_objects_have_a_namespace_and_lead_back_to_their_lines() -> None:
 
 
 def test_one_notice_per_field_at_its_first_place() -> None:
-    more = ", resources: {}, volumeMounts: []"
+    more = ", resources: {limits: {cpu: 1}}, volumeMounts: []"
     spec = from_text(POD.format(name="a", more="") + POD.format(name="b", more=more) + POD.format(name="c", more=more))
     assert [(notice.line, notice.field) for notice in spec.notices] == [
         (15, "spec.containers[0].resources"),
