@@ -15,8 +15,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from topo import limits, linux, namespaces, netlink, rootfs, services
+from topo import forked, limits, linux, namespaces, netlink, rootfs, services
 from topo.runtime import SOCKET, Processes, encode
 from topo.sandbox import LOCK
 
@@ -49,7 +50,7 @@ class Init:
         self._processes = Processes(self._selector)
         self._agents: dict[socket.socket, bytearray] = {}
 
-    def serve_forever(self) -> None:
+    def serve_forever(self) -> NoReturn:
         wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -89,10 +90,12 @@ class Init:
                 fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
+                limits.restore()
+                if service.module:
+                    forked.run_module(service.argv[0], service.argv[1:], self._environment, service.inherits)
                 for inherited in service.inherits:
                     os.set_inheritable(inherited, True)
-                limits.restore()
-                os.execvpe(service.argv[0], service.argv, {**self._environment, **service.environment})
+                os.execvpe(service.argv[0], service.argv, self._environment)
             finally:
                 os._exit(127)
         running.pid, running.started_at = pid, now
@@ -176,11 +179,10 @@ class Init:
             agent.close()
 
 
-def main() -> None:
-    """Run as PID 1. Arguments: the run directory (the host's path), the descriptor of the API's listening socket."""
-    api_fd = int(sys.argv[2])
-    os.set_inheritable(api_fd, False)
-    rootfs.build(sys.argv[1])
+def main(run: Path, api_fd: int) -> NoReturn:
+    """Be PID 1, in a fresh child. `run`: the run directory (the host's path); `api_fd`: the API's listening socket."""
+    forked.become(f"mininetes init {run}", keep=[api_fd])
+    rootfs.build(str(run))
     (Path(rootfs.RUN) / "logs").mkdir(exist_ok=True)
     # Not before: a file that is open for writing keeps its mount from becoming read-only.
     lock = os.open(f"{rootfs.RUN}/{LOCK}", os.O_CREAT | os.O_RDWR, 0o600)
@@ -193,7 +195,3 @@ def main() -> None:
     # Three descriptors for every container process.
     limits.raise_open_files()
     Init(Path(rootfs.RUN), api_fd).serve_forever()
-
-
-if __name__ == "__main__":
-    main()

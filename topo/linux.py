@@ -17,6 +17,7 @@ AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
+_M_ARENA_MAX = -8
 _MOUNT_SETATTR = 442
 """The same number on every architecture (asm-generic/unistd.h)."""
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
@@ -95,3 +96,9 @@ def inotify_add_watch(fd: int, path: str, mask: int) -> int:
     watch = int(_libc.inotify_add_watch(fd, path.encode(), ctypes.c_uint32(mask)))
     _check(watch, f"watch {path}")
     return watch
+
+
+def limit_arenas(most: int) -> None:
+    """So many arenas for malloc, at most, in this process: mallopt(3)."""
+    if _libc.mallopt(_M_ARENA_MAX, most) == 0:
+        raise OSError(f"mallopt: {most} arenas")

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import NoReturn
 
 from cluster.commands import NAME_VARIABLE
 from cluster.problems import MachineError, NoTestbedError
-from topo import linux
+from topo import forked, linux
 from topo.waiting import Timeout, wait_until
 
 LOCK, PID_FILE, API_SOCKET, SEED, KUBECONFIG = "lock", "init.pid", "api.sock", "seed.json", "kubeconfig"
@@ -110,19 +111,29 @@ def create(name: str) -> Testbed:
     return testbed
 
 
-def start(testbed: Testbed, log: Path, api_listener: socket.socket) -> None:
+First = Callable[[Path, int], NoReturn]
+"""What PID 1 does: with its run directory and the descriptor of the API's listening socket."""
+
+
+def start(testbed: Testbed, log: Path, api_listener: socket.socket, first: First) -> None:
     """Start PID 1 of the sandbox, detached from the caller, its messages in `log`. Returns when it holds the lock.
 
-    `api_listener`, a socket in the host's network, is where the API server will answer.
+    `api_listener`, a socket in the host's network, is where the API server will answer. PID 1 goes on with the
+    caller's interpreter, whose threads and descriptors it does not have.
 
     Raises MachineError where the kernel does not let this user make namespaces.
     """
     _compile_services()
+    forked.prepare()
     report_read, report_write = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(report_read)
-        _detach(testbed, log, report_write, api_listener.fileno())
+        # Now, since who runs a testbed decides where it is, and in a user namespace everybody looks like root.
+        directory = testbed.directory
+        _detach(testbed, log, report_write)
+        os.close(report_write)
+        _be_first(directory, api_listener.fileno(), first)
     os.close(report_write)
     os.waitpid(child, 0)
     with os.fdopen(report_read) as report:
@@ -150,26 +161,32 @@ def _ended(testbed: Testbed) -> bool:
     return False
 
 
-def _detach(testbed: Testbed, log: Path, report: int, api_fd: int) -> NoReturn:
-    """In a child: leave the caller's session, make the namespaces, fork PID 1, exit."""
-    # Now, since who runs a testbed decides where it is, and in a user namespace everybody looks like root.
-    directory = testbed.directory
+def _detach(testbed: Testbed, log: Path, report: int) -> None:
+    """In a child: leave the caller's session, make the namespaces, fork PID 1, which alone returns from here."""
     try:
         os.setsid()
+        # Both of the host's mounts: a file that is open for writing keeps its mount from becoming read-only.
         log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        pid_fd = os.open(testbed.directory / PID_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         _make_namespaces()
         pid = os.fork()
         if pid:
-            (directory / PID_FILE).write_text(str(pid))
+            os.write(pid_fd, str(pid).encode())
             os._exit(0)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log_fd, 1), (log_fd, 2)):
             os.dup2(source, target)
         os.environ[NAME_VARIABLE] = testbed.name
-        os.set_inheritable(api_fd, True)
-        os.execv(sys.executable, [sys.executable, "-m", "topo.init", str(directory), str(api_fd)])
     except OSError as error:
         os.write(report, _remedy(error).encode())
+        os._exit(1)
+
+
+def _be_first(directory: Path, api_fd: int, first: First) -> NoReturn:
+    try:
+        first(directory, api_fd)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)
 

@@ -7,8 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from topo import rootfs
@@ -21,12 +20,13 @@ _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A program that init keeps running. It is started once every path in `needs` exists."""
+    """A program that init keeps running: the command `argv`, or, where that names a module of ours, that module in a
+    fork of init. It is started once every path in `needs` exists."""
 
     name: str
     argv: tuple[str, ...]
     needs: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    module: bool = False
     inherits: tuple[int, ...] = ()
     """Descriptors of init that are open in it too."""
 
@@ -34,7 +34,7 @@ class Service:
 def _python(
     name: str, module: str, *arguments: str, needs: tuple[str, ...] = (), inherits: tuple[int, ...] = ()
 ) -> Service:
-    return Service(name, (sys.executable, "-m", module, *arguments), needs, inherits=inherits)
+    return Service(name, (module, *arguments), needs, module=True, inherits=inherits)
 
 
 def all_services(api_fd: int) -> tuple[Service, ...]:
@@ -57,14 +57,10 @@ def all_services(api_fd: int) -> tuple[Service, ...]:
 
 def environment() -> dict[str, str]:
     """What every service finds in its environment."""
-    # Mininet imports distutils; setuptools' own copy of it takes as long to load as the rest of the agent.
-    distutils = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}
     return {
         **os.environ,
-        **distutils,
         "MININETES_RUN": rootfs.RUN,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "MALLOC_ARENA_MAX": "2",
         "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
 

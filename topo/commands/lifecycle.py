@@ -15,7 +15,7 @@ from cluster.model import Cluster
 from cluster.problems import MachineError, NoTestbedError
 from cluster.settled import Missing
 from cluster.spec import Spec, load
-from topo import machine, sandbox
+from topo import init, machine, sandbox
 from topo.commands.inspect import print_status
 from topo.sandbox import SEED, Testbed
 
@@ -77,7 +77,7 @@ def _start(testbed: Testbed, spec: Spec, listener: socket.socket) -> None:
     seed = {"cluster": spec.cluster_document, "objects": spec.objects}
     (testbed.directory / SEED).write_text(json.dumps(seed))
     try:
-        sandbox.start(testbed, testbed.directory / "init.log", listener)
+        sandbox.start(testbed, testbed.directory / "init.log", listener, init.main)
     except BaseException:
         sandbox.stop(testbed)
         raise
