@@ -73,9 +73,10 @@ def append(fd: int, stream: Stream, data: bytes) -> None:
 
 
 def seal(file: str | int) -> None:
-    """The container has ended: nothing more will come. Idempotent, also where there is no log."""
+    """The container has ended: nothing more will come. Idempotent, also where there is no log, or /dev/null for one."""
     try:
-        os.chmod(file, _SEALED_MODE)
+        if stat.S_ISREG(os.stat(file).st_mode):
+            os.chmod(file, _SEALED_MODE)
     except FileNotFoundError:
         return
 

@@ -66,3 +66,10 @@ def test_runs_of_one_container(tmp_path: Path) -> None:
         (directory / name).touch()
     assert container_log.runs(tmp_path, "u", "web") == [0, 2, 10]
     assert container_log.runs(tmp_path, "unknown", "web") == []
+
+
+def test_only_a_file_is_sealed() -> None:
+    """A log that cannot be opened is /dev/null, which is not ours to change."""
+    before = os.stat(os.devnull).st_mode
+    container_log.seal(os.devnull)
+    assert os.stat(os.devnull).st_mode == before
