@@ -12,6 +12,7 @@ from typing import Any
 from cluster.deletion import is_deleting
 from cluster.draft import Key
 from cluster.endpoints import SERVICE_LABEL
+from cluster.endpoints_objects import MANAGED_BY_LABEL as ENDPOINTS_MANAGED_BY_LABEL
 from cluster.index import SELECTING_KINDS, Index, selects
 from cluster.namespaces import ROOT_CA
 from cluster.nodes import ZONE_LABEL
@@ -157,7 +158,9 @@ def _service(index: Index, draft: Any, key: Key, old: Object | None, new: Object
 
 def _endpoints(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     yield "mirroring", key
-    yield "endpoints", ("Service", *key[1:])
+    # Somebody's own may be there before their Service is, and stay without it.
+    if new is None or ENDPOINTS_MANAGED_BY_LABEL in labels(new):
+        yield "endpoints", ("Service", *key[1:])
     yield from _of_kubernetes(key)
 
 

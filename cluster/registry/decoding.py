@@ -59,6 +59,9 @@ def decode(resource: Resource, given: Any) -> Decoded:
         raise bad_request(_sentence(resource, str(error))) from error
     except RecursionError as error:
         raise bad_request(_sentence(resource, "exceeded max depth")) from error
+    if "metadata" in obj:
+        # Every field of ObjectMeta has omitempty: the last label takes the map along.
+        obj["metadata"] = {field: value for field, value in obj["metadata"].items() if value not in _EMPTY}
     return Decoded(
         {
             "apiVersion": resource.api_version,
@@ -70,6 +73,7 @@ def decode(resource: Resource, given: Any) -> Decoded:
 
 
 _IDENTITY = ("apiVersion", "kind")
+_EMPTY: tuple[Any, ...] = ({}, [], "")
 
 
 def strict_error(resource: Resource, unknown: Sequence[str]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,13 +49,10 @@ def read_head(connection: socket.socket) -> tuple[str, bytes]:
     return head.decode(), early
 
 
-def upgrading(server: Https, method: str, path: str, early: bytes = b"") -> ssl.SSLSocket:
-    """A connection on which an upgrade was asked for."""
-    plain = socket.create_connection(("127.0.0.1", server.port), 10)
-    client = server.context().wrap_socket(plain, server_hostname="localhost")
+def upgrade(server: Https, method: str, path: str) -> bytes:
+    """A request for an upgrade."""
     headers = f"Host: x\r\nAuthorization: Bearer {server.token}\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
-    client.sendall(f"{method} {path} HTTP/1.1\r\n{headers}Content-Length: 0\r\n\r\n".encode() + early)
-    return client
+    return f"{method} {path} HTTP/1.1\r\n{headers}Content-Length: 0\r\n\r\n".encode()
 
 
 def answering(status: str, body: bytes) -> Behave:
@@ -143,14 +140,22 @@ def test_an_exec_becomes_a_tunnel(server: Https, kubelet: FakeKubelet) -> None:
 
     kubelet.behave = behave
     path = f"{PODS}/two/exec?command=ls&command=-l%20x&container=b&stdin=true&stdout=true&tty=false"
-    with upgrading(server, "POST", path, b"early ") as client:
-        head, received = read_head(client)
-        assert head.splitlines()[0] == "HTTP/1.1 101 Switching Protocols"
-        assert "X-Mine: 1" in head
-        big = b"x" * 1_000_000
-        threading.Thread(target=client.sendall, args=(big + b"end",), daemon=True).start()
-        while data := client.recv(1 << 16):
-            received += data
+    big = b"x" * 1_000_000
+
+    async def talk() -> tuple[str, bytes]:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.port, ssl=server.context(), server_hostname="localhost"
+        )
+        writer.write(upgrade(server, "POST", path) + b"early ")
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(big + b"end")
+        received = await reader.read()
+        writer.close()
+        return head.decode(), received
+
+    head, received = asyncio.run(asyncio.wait_for(talk(), 10))
+    assert head.splitlines()[0] == "HTTP/1.1 101 Switching Protocols"
+    assert "X-Mine: 1" in head
     assert received == b"hello EARLY " + big.upper() + b"END"
     asked = kubelet.heads[0]
     assert asked.startswith("POST /exec/default/two/b?command=ls&command=-l+x&input=1&output=1 HTTP/1.1")
@@ -166,7 +171,9 @@ def test_a_tunnel_ends_with_its_client(server: Https, kubelet: FakeKubelet) -> N
         ended.set()
 
     kubelet.behave = behave
-    with upgrading(server, "GET", f"{PODS}/one/portforward?ports=80") as client:
+    plain = socket.create_connection(("127.0.0.1", server.port), 10)
+    with server.context().wrap_socket(plain, server_hostname="localhost") as client:
+        client.sendall(upgrade(server, "GET", f"{PODS}/one/portforward?ports=80"))
         assert read_head(client)[0].splitlines()[0] == "HTTP/1.1 101 Switching Protocols"
     assert ended.wait(10)
     assert kubelet.heads[0].startswith("GET /portForward/default/one?ports=80 HTTP/1.1")
@@ -178,6 +185,8 @@ def proxying(body: bytes, seen: list[bytes]) -> Behave:
     def behave(connection: socket.socket, early: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         head, rest = read_head(connection)
+        while "content-length: 4" in head.lower() and len(rest) < 4:
+            rest += connection.recv(4)
         seen.append(head.encode() + b"\n" + rest)
         answering("203 Fine", body)(connection, b"")
 

@@ -11,14 +11,19 @@ _LOOPBACKS = ("127.0.0.1", "::1")
 
 
 async def run(connection: Connection, namespace: str, pod: str) -> None:
-    """Until the client leaves. `namespace` is the pod's (a path), `pod` how a message calls it."""
+    """Until the client leaves, or all that can be forwarded has ended. `namespace` is the pod's (a path), `pod` how a
+    message calls it."""
     running: set[asyncio.Task[None]] = set()
+    leaving = asyncio.create_task(connection.lost.wait())
     try:
         async for forward in connection.forwards():
             task = asyncio.create_task(_serve(forward, namespace, pod))
             running.add(task)
             task.add_done_callback(running.discard)
+        while running and not leaving.done():
+            await asyncio.wait([leaving, *running], return_when=asyncio.FIRST_COMPLETED)
     finally:
+        leaving.cancel()
         for task in tuple(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

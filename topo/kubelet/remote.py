@@ -95,7 +95,7 @@ class Connection(Protocol):
         """Those of an exec or attach, once they are all there. Raises ConnectionError."""
 
     def forwards(self) -> AsyncIterator[Forward]:
-        """Those of a port-forward, as they come, until the connection ends."""
+        """Those of a port-forward, as they come, until there can be no more."""
 
     async def close(self) -> None: ...
 

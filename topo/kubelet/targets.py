@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,12 @@ def log_of(run: Path, target: Target, previous: bool = False) -> str:
         if len(numbers) < 2:
             raise NotThere(400, f'previous terminated container "{name}" in pod "{pod}" not found')
         return container_log.path(run, target.uid, name, numbers[-2])
+    if not numbers and target.running:
+        # Servers write what they have to say a moment later; an empty log is one that can be followed.
+        file = container_log.path(run, target.uid, name, int(target.status.get("restartCount", 0)))
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        os.close(container_log.open_for_writing(file))
+        return file
     if not numbers:
         reason = (target.status.get("state") or {}).get("waiting", {}).get("reason", "ContainerCreating")
         raise NotThere(400, f'container "{name}" in pod "{pod}" is waiting to start: {reason}')

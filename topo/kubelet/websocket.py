@@ -156,7 +156,6 @@ class WebSocketConnection:
             for channel in (data, error):
                 await channel.write(struct.pack("<H", port))
             yield Forward(port, data, error)
-        await self.lost.wait()
 
 
 class SocketWire:
