@@ -159,7 +159,7 @@ class Api:
         The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
         settled, and not moved by later writes as long as they stay so.
         """
-        pods = missing_pods(self._store.list(["Pod"]))
+        pods = missing_pods(self._store.list(["Pod"]), self._store.list(["Node"]))
         observed = {component: said.revision for component, said in self._observed.items()}
         if pods or target is None:
             target = self._store.desired_revision

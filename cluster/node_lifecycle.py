@@ -21,6 +21,8 @@ from cluster.times import micro_timestamp, seconds
 
 COMPONENT = "node-controller"
 EVICTION_COMPONENT = "taint-eviction-controller"
+FULL_DISRUPTION = 10
+"""So many times longer may all nodes together be silent (there, evictions stop in a zone without a ready node)."""
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_DURATION_S = 40
 LEASE_RENEWAL_S = 10
@@ -44,11 +46,17 @@ def look(context: Context, key: Key) -> None:
     heard = context.heard.get(key[2])
     if heard is None and lease is None:
         return
-    if heard is not None and context.now < heard + context.cluster.node_grace_s:
-        context.wake(heard + context.cluster.node_grace_s, key)
+    grace_s = context.cluster.node_grace_s
+    if heard is not None and context.now < heard + grace_s:
+        context.wake(heard + grace_s, key)
         _alive(context, node, lease, heard)
-    else:
-        _silent(context, node)
+        return
+    last = max(context.heard.values(), default=0.0)
+    if last + grace_s <= context.now < last + grace_s * FULL_DISRUPTION:
+        # All at once: it is the agent that is silent, one for all of them, and their pods run on.
+        context.wake(last + grace_s * FULL_DISRUPTION, key)
+        return
+    _silent(context, node)
 
 
 def evict(context: Context, key: Key) -> None:

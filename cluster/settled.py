@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.deletion import is_deleting
+from cluster.node_lifecycle import is_unreachable
 from cluster.objects import Object, name, namespace, ready
 
 COMPONENTS = ("agent", "controller")
@@ -21,14 +23,23 @@ class Missing:
 
 
 def is_settled(pod: Mapping[str, Any]) -> bool:
-    """Running and Ready, or Succeeded. Anything else, a failed or an unschedulable pod too, is still missing."""
+    """Running and Ready, or Succeeded. Anything else, a failed or an unschedulable pod too, is still missing.
+
+    A pod that terminates is missing until it has ended; what its finalizers wait for is not the testbed's.
+    """
+    if is_deleting(pod):
+        return not pod["metadata"].get("deletionGracePeriodSeconds")
     phase = pod.get("status", {}).get("phase")
     return phase == "Succeeded" or (phase == "Running" and ready(pod))
 
 
-def missing_pods(pods: Iterable[Object]) -> Sequence[Missing]:
+def missing_pods(pods: Iterable[Object], nodes: Iterable[Object] = ()) -> Sequence[Missing]:
+    """Why pods are not settled. Those on a node that is out of reach are not waited for: nobody is there to say more."""
+    lost = {name(node) for node in nodes if is_unreachable(node)}
     return [
-        Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod)) for pod in pods if not is_settled(pod)
+        Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod))
+        for pod in pods
+        if not is_settled(pod) and pod["spec"].get("nodeName") not in lost
     ]
 
 
@@ -41,6 +52,8 @@ def missing_components(observed: Mapping[str, int], revision: int) -> Sequence[M
 def unsettled_reason(pod: Mapping[str, Any]) -> str:
     """Why a pod is not settled, from the most telling part of its status."""
     status = pod.get("status", {})
+    if is_deleting(pod):
+        return "terminating"
     conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":

@@ -92,6 +92,7 @@ def test_after_a_restart_silent_nodes_have_time_to_be_heard(store: Store, clock:
     assert ready((store.get(("Node", "", "worker"))) or {})
     clock.now += 3
     after.heartbeat(["worker"])
+    after.settle()
     clock.now += 3.1
     after.heartbeat(["worker"])
     after.settle()

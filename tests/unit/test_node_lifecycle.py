@@ -93,6 +93,14 @@ def test_its_pods_go_to_other_nodes_when_their_patience_ends() -> None:
     assert world.events("TaintManagerEviction")
 
 
+def test_nodes_that_fall_silent_all_at_once_have_longer() -> None:
+    world = scratch(web())
+    world.wait(9)
+    assert verdict(world, "worker") == ("True", "KubeletReady")
+    world.wait(2)
+    assert verdict(world, "worker") == ("Unknown", "NodeStatusUnknown")
+
+
 def test_a_pod_that_tolerates_it_for_good_stays() -> None:
     world = scratch(web(tolerations=[{"key": "node.kubernetes.io/unreachable", "operator": "Exists"}]))
     silence(world, "worker", 10)
