@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from cluster import deletion
+from cluster.admission import admit_pod
 from cluster.defaults import complete
 from cluster.draft import Draft, Key, key_of
 from cluster.loop_queue import Loops
@@ -38,19 +39,20 @@ def found(draft: Draft, cluster: Cluster, document: Mapping[str, Any], objects: 
     """The first state of a cluster: what exists before the user's objects, and these, which replace it where the
     names are the same. Raises SpecError, also when a Service asks for an address it cannot have."""
     draft.put_all(initial_objects(cluster, document, this_machine()))
-    put_given(draft, system_objects(cluster))
-    put_given(draft, objects)
+    put_given(draft, system_objects(cluster), cluster)
+    put_given(draft, objects, cluster)
     draft.put_all(allocate(draft.objects("Service"), cluster.service_subnets))
 
 
-def put_given(draft: Draft, objects: Iterable[Object]) -> None:
+def put_given(draft: Draft, objects: Iterable[Object], cluster: Cluster) -> None:
     """Create or update objects as a user gives them. Raises SpecError for a Cluster: it cannot change."""
     for obj in objects:
         if obj["kind"] == "Cluster":
             message = "the cluster of a running testbed cannot change; start another testbed"
             raise SpecError([Problem("", 0, subject(obj), "", message)])
         completed = complete(obj, None)
-        draft.put(complete(obj, draft.get(key_of(completed))))
+        completed = complete(obj, draft.get(key_of(completed)))
+        draft.put(admit_pod(completed, cluster) if obj["kind"] == "Pod" else completed)
 
 
 class ControlPlane:
@@ -128,7 +130,7 @@ class ControlPlane:
         """Create or update all of them, and settle. Raises SpecError, and writes nothing then."""
 
         def put(draft: Draft) -> None:
-            put_given(draft, objects)
+            put_given(draft, objects, self.cluster)
             draft.put_all(allocate(draft.objects("Service"), self.cluster.service_subnets))
 
         return self._settled(put)

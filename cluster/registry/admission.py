@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster import rules
+from cluster.admission import admit_pod
 from cluster.draft import Draft
 from cluster.model import Cluster
 from cluster.objects import Object
@@ -38,7 +39,9 @@ def check(resource: Resource, obj: Object, stored: Object | None) -> None:
 
 
 def allocated(resource: Resource, obj: Object, stored: Object | None, draft: Draft, cluster: Cluster) -> Object:
-    """A Service with its addresses and node ports. Raises StatusError 422."""
+    """A Service with its addresses and node ports, a new Pod with its default tolerations. Raises StatusError 422."""
+    if resource.kind == "Pod":
+        return admit_pod(obj, cluster) if stored is None else obj
     if resource.kind != "Service":
         return obj
     try:

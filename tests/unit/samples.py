@@ -97,7 +97,7 @@ class Scratch:
         self.heard: dict[str, float] = {}
         self.draft = Draft({}, now=NOW)
         self.draft.put_all(initial_objects(a_cluster, {}, MACHINE))
-        put_given(self.draft, objects)
+        put_given(self.draft, objects, a_cluster)
         self.restart()
         self.settle()
 

@@ -22,7 +22,7 @@ def scratch(workers: int = 3, **spec: Any) -> samples.Scratch:
 
 
 def update(world: samples.Scratch, **spec: Any) -> None:
-    put_given(world.draft, [daemon_set(**spec)])
+    put_given(world.draft, [daemon_set(**spec)], world.cluster)
     world.settle()
 
 

@@ -33,7 +33,7 @@ def update(world: samples.Scratch, **spec: Any) -> None:
     """As kubectl apply would; a Deployment keeps its annotations."""
     given = deployment(**spec)
     given["metadata"] = {**given["metadata"], "annotations": world.one("Deployment", "web")["metadata"].get("annotations")}
-    put_given(world.draft, [given])
+    put_given(world.draft, [given], world.cluster)
     world.run()
 
 
@@ -187,7 +187,7 @@ def test_an_orphaned_replica_set_is_adopted() -> None:
     world.delete(world.one("Deployment", "web"), DeleteOptions(propagation="Orphan"))
     (orphan,) = [rs for rs in world.draft.objects("ReplicaSet") if labels(rs).get("app")]
     assert "ownerReferences" not in orphan["metadata"]
-    put_given(world.draft, [deployment()])
+    put_given(world.draft, [deployment()], world.cluster)
     world.settle()
     (adopted,) = [rs for rs in world.draft.objects("ReplicaSet") if labels(rs).get("app")]
     assert adopted["metadata"]["uid"] == orphan["metadata"]["uid"]

@@ -68,7 +68,7 @@ class History:
         pod = pods[number % len(pods)] if pods else None
         if what == "update":
             self.version += 1
-            put_given(self.world.draft, [self._deployment()])
+            put_given(self.world.draft, [self._deployment()], self.world.cluster)
         elif what == "restart":
             self.world.restart()
             self._listen()
@@ -99,7 +99,7 @@ class History:
         # While it shrinks there are more than it is to have: the new limits hold once it has.
         before, self.watcher.limit = self.watcher.limit, max(self.watcher.limit, replicas + self.strategy[0])
         self.watcher.least = 0
-        put_given(self.world.draft, [self._deployment()])
+        put_given(self.world.draft, [self._deployment()], self.world.cluster)
         self.world.run()
         self.watcher.limit = max(self.watcher.alive, replicas + self.strategy[0])
         assert before >= 0

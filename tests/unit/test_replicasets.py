@@ -26,7 +26,7 @@ def mine(world: samples.Scratch) -> list[Object]:
 
 
 def put(world: samples.Scratch, *objects: Object) -> None:
-    put_given(world.draft, objects)
+    put_given(world.draft, objects, world.cluster)
     world.settle()
 
 

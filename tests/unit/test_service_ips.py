@@ -128,7 +128,7 @@ def test_all_problems_are_told_together() -> None:
 def test_applying_again_keeps_the_address() -> None:
     world = samples.Scratch(samples.cluster(), [service("a"), service("b")])
     before = world.draft.objects("Service")
-    put_given(world.draft, [service("b"), service("a")])
+    put_given(world.draft, [service("b"), service("a")], world.cluster)
     world.settle()
     assert world.draft.objects("Service") == before
 
@@ -149,7 +149,7 @@ def test_applying_again_keeps_the_address() -> None:
 )
 def test_changing_a_service_reallocates_what_must_change(before: Object, after: Object, expected: list[str]) -> None:
     world = samples.Scratch(samples.cluster(ip_family="dual"), [service("a", **before)])
-    put_given(world.draft, [service("a", **after)])
+    put_given(world.draft, [service("a", **after)], world.cluster)
     world.settle()
     assert world.draft.objects("Service")[0]["spec"]["clusterIPs"] == expected
 

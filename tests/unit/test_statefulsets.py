@@ -27,7 +27,7 @@ def scratch(**spec: Any) -> samples.Scratch:
 
 
 def update(world: samples.Scratch, **spec: Any) -> None:
-    put_given(world.draft, [stateful_set(**spec)])
+    put_given(world.draft, [stateful_set(**spec)], world.cluster)
     world.settle()
 
 
@@ -67,7 +67,7 @@ def test_ordinals_begin_where_they_are_told() -> None:
 def test_scaling_down_takes_the_highest_and_waits_for_each() -> None:
     world = scratch()
     world.make_ready()
-    put_given(world.draft, [stateful_set(replicas=1)])
+    put_given(world.draft, [stateful_set(replicas=1)], world.cluster)
     world.run()
     going = [name(pod) for pod in world.pods() if "deletionTimestamp" in pod["metadata"]]
     assert going == ["db-2"]

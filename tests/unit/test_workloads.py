@@ -22,7 +22,7 @@ def scratch(*objects: Object, workers: int = 2) -> samples.Scratch:
 
 
 def update(world: samples.Scratch, *objects: Object) -> None:
-    put_given(world.draft, objects)
+    put_given(world.draft, objects, world.cluster)
     world.settle()
 
 
