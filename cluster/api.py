@@ -79,6 +79,21 @@ class Api:
         body = await _body(request, "events")
         return self._wrote(lambda draft: record_all(draft, body["events"]))
 
+    async def annotate(self, request: Request) -> Response:
+        """Set annotations of one object, or remove those that are null."""
+        body = await _body(request, "kind", "name", "annotations")
+        key = (body["kind"], body.get("namespace") or "", body["name"])
+
+        def change(draft: Draft) -> None:
+            obj = draft.get(key)
+            if obj is None:
+                raise HTTPException(404, f"there is no {key[0]} {'/'.join(filter(None, key[1:]))}")
+            merged = {**(obj["metadata"].get("annotations") or {}), **body["annotations"]}
+            kept = {name: value for name, value in merged.items() if value is not None}
+            draft.put({**obj, "metadata": {**obj["metadata"], "annotations": kept}})
+
+        return self._wrote(change)
+
     async def heartbeat(self, request: Request) -> Response:
         body = await _body(request, "nodes")
         self._plane.heartbeat(body["nodes"])
@@ -203,6 +218,7 @@ def application(api: Api) -> Starlette:
             Route(f"{PREFIX}/status", api.status, methods=["POST"]),
             Route(f"{PREFIX}/removed", api.removed, methods=["POST"]),
             Route(f"{PREFIX}/events", api.events, methods=["POST"]),
+            Route(f"{PREFIX}/annotate", api.annotate, methods=["POST"]),
             Route(f"{PREFIX}/heartbeat", api.heartbeat, methods=["POST"]),
             Route(f"{PREFIX}/observed", api.observed, methods=["POST"]),
             Route(f"{PREFIX}/realised", api.realised, methods=["GET"]),

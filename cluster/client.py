@@ -104,6 +104,11 @@ class Client:
         """Record Events: {"involved": ObjectReference, "type", "reason", "message", "component", "host"} each."""
         self._request("POST", "events", body={"events": list(events)})
 
+    def annotate(self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of an object; None removes one. Raises ApiError 404."""
+        body = {"kind": kind, "namespace": namespace, "name": name, "annotations": dict(annotations)}
+        self._request("POST", "annotate", body=body)
+
     def post_heartbeat(self, nodes: Iterable[str]) -> None:
         """Say that these nodes are alive."""
         self._request("POST", "heartbeat", body={"nodes": list(nodes)})

@@ -28,6 +28,7 @@ _COMMANDS = {
     "kubeconfig": "topo.commands.kubectl:kubeconfig",
     "exec": "topo.commands.enter:exec_",
     "cli": "topo.commands.enter:cli",
+    "fault": "topo.commands.fault:fault",
     "matrix": "topo.commands.matrix:matrix",
     "plan": "controller.commands:plan",
     "flows": "controller.commands:flows",

@@ -12,6 +12,7 @@ Object = dict[str, Any]
 """A Kubernetes object in its JSON form. `Mapping` where it is only read."""
 
 ATTACHMENT_ANNOTATION = "mininetes.dev/attachment"
+POWER_ANNOTATION = "mininetes.dev/power"
 """How a pod hangs on its node's switch, veth or macvlan; written when it is bound to a node."""
 
 

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import socket
 import sys
 import threading
 import time
@@ -21,20 +20,21 @@ from queue import Empty, SimpleQueue
 from threading import ExceptHookArgs, Thread
 from typing import Any
 
+from cluster import objects
 from cluster.client import Batch, Client, NotInSyncError
 from cluster.config import resolve
 from cluster.model import Cluster, PodInterface
 from topo import confine, container_log, nodes, ovs
-from topo.container_runner import ContainerRunner
+from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
 from topo.managed_pod import ManagedPod, container_of_run
 from topo.pod_events import PodEvents
 from topo.pods import PodNetwork
+from topo.power import Power, is_off, send_heartbeats, uplinks
 from topo.probe_runner import ProbeRunner
-from topo.probes import Health, ProbeKind, Result
+from topo.probes import Health, ProbeKind, Result, grace_s_of
 from topo.runtime_client import Responder, Runtime
 from topo.sandbox import API_SOCKET, SEED
-from topo.waiting import wait_until
 
 _LOG = logging.getLogger("agent")
 _CONTROLLER_TIMEOUT_S = 60.0
@@ -51,9 +51,10 @@ Message = Callable[[], None]
 class Agent:
     """The loop."""
 
-    def __init__(self, run: Path, cluster: Cluster, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, run: Path, cluster: Cluster, power: Power, clock: Callable[[], float] = time.time) -> None:
         self._run = run
         self._cluster = cluster
+        self._power = power
         self._clock = clock
         self._queue: SimpleQueue[Message] = SimpleQueue()
         self._network = PodNetwork(cluster, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
@@ -102,7 +103,7 @@ class Agent:
             self._round()
 
     def _watch(self) -> None:
-        for batch in Client(self._run / API_SOCKET).watch(["Pod"]):
+        for batch in Client(self._run / API_SOCKET).watch(["Node", "Pod"]):
             self._queue.put(lambda batch=batch: self._on_batch(batch))  # type: ignore[misc]
 
     def _await_switches(self) -> None:
@@ -130,8 +131,11 @@ class Agent:
         self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
 
     def _on_batch(self, batch: Batch) -> None:
+        self._on_nodes([event.object for event in batch.events if event.object["kind"] == "Node"])
         present: set[str] = set()
         for event in batch.events:
+            if event.object["kind"] != "Pod":
+                continue
             uid = event.object["metadata"]["uid"]
             present.add(uid)
             if event.type == "DELETED":
@@ -140,6 +144,8 @@ class Agent:
                 self._admit(event.object)
             else:
                 self._pods[uid].pod = event.object
+                if self._pods[uid].drifted:
+                    self._changed[uid] = self._pods[uid]
                 if (grace_s := self._pods[uid].deletion_grace_s) is not None:
                     self._stop(uid, grace_s)
         if batch.reset:
@@ -153,6 +159,18 @@ class Agent:
         # Said again after every connection: the API server keeps what was observed in memory only.
         self._observed = -1
 
+    def _on_nodes(self, seen: Sequence[Mapping[str, Any]]) -> None:
+        """Nodes that were switched off lose everything at once; on those that were switched on, all begins again."""
+        if not seen:
+            return
+        changed = self._power.set({objects.name(node): is_off(node) for node in seen})
+        concerned = [pod for pod in self._pods.values() if pod.node in changed]
+        for pod in concerned:
+            self._changed[pod.uid] = pod
+            if self._power.is_on(pod.node):
+                pod.rebooted()
+        self._perform([(pod, kill) for pod in concerned if not self._power.is_on(pod.node) for kill in pod.life.kills()])
+
     def _admit(self, pod: Mapping[str, Any]) -> None:
         now = self._clock()
         managed = ManagedPod.of(pod, self._cluster, now)
@@ -163,6 +181,8 @@ class Agent:
         self._pods[managed.uid] = self._changed[managed.uid] = self._unswitched[managed.uid] = managed
         for id in [id for id in self._adopted if container_of_run(id)[0] == managed.uid]:
             managed.adopt(self._adopted.pop(id), now)
+        if not self._power.is_on(managed.node):
+            self._perform([(managed, kill) for kill in managed.life.kills()])
         if (grace_s := managed.deletion_grace_s) is not None:
             managed.life.stop(now, grace_s, deleted=True)
 
@@ -228,7 +248,7 @@ class Agent:
         state.started, state.ready = health.started, health.ready
         if not health.alive and state.ending is None and not managed.life.stopping:
             kind: ProbeKind = "liveness" if state.started else "startup"
-            managed.life.restart(container, self._clock(), _grace_of_probe(state.spec, kind))
+            managed.life.restart(container, self._clock(), grace_s_of(state.spec, kind))
             self._events.failed_probe(managed, container, kind)
             _LOG.info("%s: container %s: %s; restarting it", managed.key, container, health.message)
 
@@ -261,8 +281,9 @@ class Agent:
             self._network.sweep([pod.interface for pod in self._pods.values() if pod.interface is not None])
             self._serve_again()
         self._note_looks(reported.values())
-        self._finish([pod for pod in reported.values() if pod.life.gone and pod.network != "making"])
-        self._report([pod for uid, pod in reported.items() if uid in self._pods and self._may_run(pod)])
+        here = [pod for pod in reported.values() if self._power.is_on(pod.node)]
+        self._finish([pod for pod in here if pod.life.gone and pod.network != "making"])
+        self._report([pod for pod in here if pod.uid in self._pods and self._may_run(pod)])
 
     def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
         for pod in pods:
@@ -273,7 +294,9 @@ class Agent:
                 self._looks[pod.uid] = look
 
     def _may_run(self, pod: ManagedPod) -> bool:
-        """Whether it is on its switch and the switches know it, or it is to end anyway."""
+        """Whether its node is on, and it is on its switch and the switches know it, or it is to end anyway."""
+        if not self._power.is_on(pod.node):
+            return False
         return pod.life.stopping or (pod.network == "there" and pod.admitted_at <= self._switched)
 
     def _attach(self, pods: list[ManagedPod]) -> None:
@@ -290,6 +313,9 @@ class Agent:
                     pod.life.starting(action.container, now)
                 self._events.acting(pod, action)
                 wanted.append((pod, action))
+        self._perform(wanted)
+
+    def _perform(self, wanted: Sequence[Wanted]) -> None:
         for happened in self._runner.perform(wanted):
             if happened.exit_code is None:
                 self._began(happened.pod, happened.container)
@@ -348,25 +374,8 @@ def _end(failure: ExceptHookArgs) -> None:
     os._exit(1)
 
 
-def _grace_of_probe(container: Mapping[str, Any], kind: ProbeKind) -> float | None:
-    """A probe's own terminationGracePeriodSeconds; None: the pod's holds."""
-    grace_s: float | None = (container.get(f"{kind}Probe") or {}).get("terminationGracePeriodSeconds")
-    return grace_s
-
-
 def _raise(error: Exception) -> None:
     raise error
-
-
-def _connect_to_controller(cluster: Cluster) -> None:
-    """Point the switches at the controller once it listens: a switch whose first try fails waits a second."""
-
-    def listening() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(ovs.CONTROLLER_ADDRESS) == 0
-
-    wait_until(listening, _CONTROLLER_TIMEOUT_S, "the controller to listen")
-    ovs.connect_to_controller(cluster.nodes)
 
 
 def main() -> None:
@@ -376,10 +385,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ["MININETES_RUN"])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
-    nodes.build(cluster)
+    network = nodes.build(cluster)
     _LOG.info("%d nodes and their switches are there", len(cluster.nodes))
-    Thread(target=_connect_to_controller, args=(cluster,), name="controller", daemon=True).start()
-    Agent(run, cluster).serve_forever()
+    Thread(target=ovs.connect_when_listening, args=(cluster.nodes, _CONTROLLER_TIMEOUT_S), name="controller", daemon=True).start()
+    power = Power(uplinks(network), cluster.node_by_name)
+    send_heartbeats(Client(run / API_SOCKET), lambda: power.on)
+    Agent(run, cluster, power).serve_forever()
 
 
 if __name__ == "__main__":

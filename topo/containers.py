@@ -10,99 +10,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from topo.back_off import BackOff, RestartPolicy, restarts
+from topo.container import Container, Ending, HookName, Run, container_of
 
-Phase = Literal["waiting", "starting", "running", "terminated"]
-HookName = Literal["postStart", "preStop"]
-HookState = Literal["", "wanted", "asked", "done"]
 DEFAULT_GRACE_S = 30
-AFTER_HOOK_S = 2.0
-"""What a container has between SIGTERM and SIGKILL at least, where its preStop hook took the whole grace period
-(kubelet, minimumGracePeriodInSeconds)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of a container that is over. Times in epoch seconds."""
-
-    number: int
-    exit_code: int
-    started_at: float
-    finished_at: float
-    message: str = ""
-
-
-@dataclass(slots=True)
-class Ending:
-    """A container that is to end: since when, how long it may take, and how far that is."""
-
-    since: float
-    grace_s: float
-    pre_stop: HookState = ""
-    terminated_at: float | None = None
-    killed: bool = False
-    announced: bool = False
-    """Whether somebody has told of it."""
-
-    @property
-    def deadline(self) -> float:
-        return self.since + self.grace_s
-
-    @property
-    def kill_at(self) -> float:
-        if self.terminated_at is not None and self.pre_stop == "asked":
-            return max(self.deadline, self.terminated_at + AFTER_HOOK_S)
-        return self.deadline
-
-
-@dataclass(slots=True)
-class Container:
-    """One container of a pod. Times in epoch seconds; `run` counts its starts from 0."""
-
-    name: str
-    spec: Mapping[str, Any]
-    init: bool
-    sidecar: bool
-    phase: Phase = "waiting"
-    reason: str = "ContainerCreating"
-    message: str = ""
-    run: int = 0
-    started_at: float = 0.0
-    finished_at: float = 0.0
-    exit_code: int = 0
-    last_run: Run | None = None
-    """The one before."""
-    back_off: BackOff = field(default_factory=BackOff)
-    post_start: HookState = ""
-    ending: Ending | None = None
-    started: bool = False
-    """Its startup probe, if it has one, has succeeded."""
-    ready: bool = False
-    """Running, and its readiness probe, if it has one, succeeds."""
-
-    @property
-    def done(self) -> bool:
-        """An init container that has succeeded, or a sidecar that has started: the next one may go on."""
-        if self.sidecar:
-            return self.phase == "running" and self.started
-        return self.phase == "terminated" and self.exit_code == 0
-
-    @property
-    def alive(self) -> bool:
-        return self.phase in ("starting", "running")
-
-    def has_hook(self, name: HookName) -> bool:
-        return bool((self.spec.get("lifecycle") or {}).get(name))
-
-    def end(self, since: float, grace_s: float) -> None:
-        """It is to end. Once more: perhaps sooner."""
-        if self.ending is None:
-            self.ending = Ending(since, grace_s)
-        elif since + grace_s < self.ending.deadline:
-            self.ending.grace_s = since + grace_s - self.ending.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +61,8 @@ class PodLife:
         self.containers = {
             container.name: container
             for container in (
-                *(_container(each, init=True) for each in inits),
-                *(_container(each, init=False) for each in spec["containers"]),
+                *(container_of(each, init=True) for each in inits),
+                *(container_of(each, init=False) for each in spec["containers"]),
             )
         }
         if inits:
@@ -255,6 +169,15 @@ class PodLife:
         container = self.containers[name]
         if container.ending is None:
             container.end(now, self.grace_s if grace_s is None else grace_s)
+
+    def kills(self) -> list[Action]:
+        """What ends all of it at once, as a power cut does."""
+        return [Signal(each.name, each.run, signal.SIGKILL) for each in self.containers.values() if each.alive]
+
+    def rebooted(self) -> None:
+        """Its node is back: nobody waits because of what the node did."""
+        for container in self.containers.values():
+            container.back_off = BackOff()
 
     def began(self, name: str, now: float) -> None:
         """The container's process is there. It runs at once, or when its postStart hook is done."""
@@ -386,7 +309,3 @@ def _next_look(container: Container) -> float | None:
     if ending is None or not container.alive or ending.killed:
         return None
     return ending.deadline if ending.terminated_at is None else ending.kill_at
-
-
-def _container(spec: Mapping[str, Any], init: bool) -> Container:
-    return Container(spec["name"], spec, init, sidecar=init and spec.get("restartPolicy") == "Always")

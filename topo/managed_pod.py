@@ -13,7 +13,8 @@ from cluster.times import seconds
 from topo import capabilities, confine, container_log, images, pod_files, pod_status, rootfs, runtime
 from topo.agnhost_commands import Process, Served
 from topo.confine import Place
-from topo.containers import PodLife, Run
+from topo.container import Run
+from topo.containers import PodLife
 from topo.places import place_of_pod
 from topo.servers import ServedContainer
 
@@ -168,6 +169,22 @@ class ManagedPod:
         place = self.place(container)
         environment = {**confine.environment(place), **env}
         return runtime.start_request(id, place, argv, environment, log, cwd, streams)
+
+    def rebooted(self) -> None:
+        """Its node is back, and what the API has of it may be somebody else's idea."""
+        self.life.rebooted()
+        self._reported = None
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the pod was said to be unready by somebody else, while its node was silent: this agent gives a
+        reason where it says so. It is to be said again."""
+        if self._reported is None or not objects.ready({"status": self._reported}):
+            return False
+        conditions = (self.pod.get("status") or {}).get("conditions", ())
+        if any(each["type"] == "Ready" and each["status"] != "True" and "reason" not in each for each in conditions):
+            self._reported = None
+        return self._reported is None
 
     def etc(self) -> dict[str, str]:
         return pod_files.etc(self.pod, self.cluster)

@@ -86,8 +86,8 @@ def _family(address: IPAddress | IPNetwork) -> int:
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
-def _ifinfo(index: int = 0, up: bool = False, family: int = socket.AF_UNSPEC) -> bytes:
-    return struct.pack("=BxHiII", family, 0, index, IFF_UP if up else 0, IFF_UP if up else 0)
+def _ifinfo(index: int = 0, up: bool = False, family: int = socket.AF_UNSPEC, down: bool = False) -> bytes:
+    return struct.pack("=BxHiII", family, 0, index, IFF_UP if up else 0, IFF_UP if up or down else 0)
 
 
 def _link_attributes(name: str, mac: str | None, mtu: int | None, netns_fd: int | None) -> bytes:
@@ -152,10 +152,11 @@ def new_vxlan(name: str, *, local: IPAddress, mac: str, mtu: int, netns_fd: int)
 
 
 def set_link(
-    index: int, *, up: bool = False, name: str | None = None, master: int | None = None, netns_fd: int | None = None
-) -> Message:
+    index: int, *, up: bool = False, down: bool = False, name: str | None = None, master: int | None = None,
+    netns_fd: int | None = None,
+) -> Message:  # fmt: skip
     """Change an interface; with index 0, the one that is called `name` (which then is not a change)."""
-    body = _ifinfo(index, up)
+    body = _ifinfo(index, up, down=down)
     if name is not None:
         body += _text(IFLA_IFNAME, name)
     if master is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.model import OF_PORT_FIRST_POD, OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Network, Node
+from topo.waiting import wait_until
 
 CONTROLLER = "tcp:127.0.0.1:6653"
 CONTROLLER_ADDRESS = ("127.0.0.1", 6653)
@@ -63,6 +65,17 @@ def add_bridges(cluster: Cluster) -> None:
         if cluster.network.mode == "overlay":
             commands += _add_port(Port(node.bridge, tunnel_interface(node), OF_PORT_TUNNEL))
     _transact(commands)
+
+
+def connect_when_listening(nodes: Sequence[Node], timeout_s: float) -> None:
+    """Point the switches at the controller once it listens: a switch whose first try fails waits a second."""
+
+    def listening() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(CONTROLLER_ADDRESS) == 0
+
+    wait_until(listening, timeout_s, "the controller to listen")
+    connect_to_controller(nodes)
 
 
 def connect_to_controller(nodes: Iterable[Node]) -> None:

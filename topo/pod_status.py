@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cluster.times import timestamp
-from topo.containers import Container, PodLife, Run
+from topo.container import Container, Run
+from topo.containers import PodLife
 
 _CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
 BACK_OFF = "CrashLoopBackOff"

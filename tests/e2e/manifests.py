@@ -69,6 +69,20 @@ def daemon_set(name: str, *containers: Object) -> Object:
     }
 
 
+def deployment(name: str, replicas: int, *containers: Object) -> Object:
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": list(containers)}},
+        },
+    }
+
+
 def as_documents(objects: Iterable[Object]) -> str:
     """YAML documents: JSON is YAML."""
     return "\n---\n".join(json.dumps(obj, indent=1) for obj in objects)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from topo.containers import AFTER_HOOK_S, Hook, PodLife, Signal, Start
+from topo.container import AFTER_HOOK_S
+from topo.containers import Hook, PodLife, Signal, Start
 
 GRACE_S = 30
 TERM, KILL = signal.SIGTERM, signal.SIGKILL

@@ -18,10 +18,10 @@ from topo.runtime import SOCKET, encode
 _LARGEST_LINE_BYTES = 1 << 16
 
 
-async def run(connection: Connection, log: int, input: int | None) -> None:
+async def run(connection: Connection, log: int, input: int | None, replay: bool) -> None:
     """Until the container whose open log this is ends, or the client leaves. `input` is a descriptor of its standard
-    input, a pipe or its terminal; None where it takes none."""
-    os.lseek(log, 0, os.SEEK_END)
+    input, a pipe or its terminal; None where it takes none. `replay`: from the container's first word on."""
+    os.lseek(log, 0, os.SEEK_SET if replay else os.SEEK_END)
     streams = await connection.streams()
     output = asyncio.create_task(_output(log, streams))
     leaving = asyncio.create_task(connection.lost.wait())

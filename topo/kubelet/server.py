@@ -69,6 +69,8 @@ class Server:
 
     def __init__(self, run: Path, cluster: Cluster) -> None:
         self._run, self._cluster = run, cluster
+        self._attached: set[str] = set()
+        """Logs of containers that somebody has attached to."""
         self._control_plane = next(node.name for node in cluster.nodes if node.role == "control-plane")
 
     @property
@@ -152,7 +154,14 @@ class Server:
                 attach.input_of(self._run, id) as input,
                 Upgrade(request.headers, request.early, wanted).connection(exchange) as connection,
             ):
-                await attach.run(connection, log, input)
+                await attach.run(connection, log, input, self._is_new(target, file))
+
+    def _is_new(self, target: targets.Target, file: str) -> bool:
+        """Whether this is the first to talk with a container that is there to be talked with: its greeting, which a
+        real cluster's pod is too slow to give before, is meant for it (`kubectl run -it`)."""
+        new = bool(target.container.get("stdin")) and file not in self._attached
+        self._attached.add(file)
+        return new
 
     async def _port_forward(self, request: Request, exchange: _Exchange) -> None:
         pod = await self._pod(request.path[1], request.path[2])

@@ -11,7 +11,18 @@
 from topo.probes.checks import Target, check
 from topo.probes.prober import Prober
 from topo.probes.schedule import Schedule
-from topo.probes.spec import ContainerProbes, Exec, Grpc, HttpGet, Probe, ProbeKind, TcpSocket, handler_of, probes_of
+from topo.probes.spec import (
+    ContainerProbes,
+    Exec,
+    Grpc,
+    HttpGet,
+    Probe,
+    ProbeKind,
+    TcpSocket,
+    grace_s_of,
+    handler_of,
+    probes_of,
+)
 from topo.probes.state import Health, ProbeState, Result
 from topo.probes.thread import ProbingThread, initial
 
@@ -31,6 +42,7 @@ __all__ = [
     "Target",
     "TcpSocket",
     "check",
+    "grace_s_of",
     "handler_of",
     "initial",
     "probes_of",

@@ -80,6 +80,12 @@ def probes_of(container: Mapping[str, Any]) -> ContainerProbes:
     )
 
 
+def grace_s_of(container: Mapping[str, Any], kind: ProbeKind) -> float | None:
+    """A probe's own terminationGracePeriodSeconds; None: the pod's holds."""
+    grace_s: float | None = (container.get(f"{kind}Probe") or {}).get("terminationGracePeriodSeconds")
+    return grace_s
+
+
 def _probe(spec: Mapping[str, Any] | None, container: Mapping[str, Any]) -> Probe | None:
     handler = handler_of(spec, container) if spec else None
     if spec is None or handler is None:
