@@ -193,7 +193,7 @@ class Api:
             yield "".join(_event("ADDED", dumps(obj)) for obj in objects).encode() + _bookmark(revision)
         else:
             yield _bookmark(revision)
-        desired_revision = self._store.desired_revision
+        desired_revision = revision
         while not self._stopping:
             event = self._wakeup.next()
             try:

@@ -78,6 +78,15 @@ def test_a_reconnection_without_news_gives_an_empty_batch(server: ServerProcess)
     assert next(batches) == Batch(first.revision, (), reset=False)
 
 
+def test_a_reconnection_hears_of_changes_that_concern_other_kinds(server: ServerProcess) -> None:
+    client = server.client()
+    revision, _ = client.objects(["Node"])
+    latest = client.apply([samples.pod("a")])
+    batches = client.watch(["Node"], revision)
+    told_up_to = next(batch.revision for batch in batches if batch.revision >= latest)
+    assert told_up_to >= latest
+
+
 def test_a_gap_gives_a_reset(server: ServerProcess, tmp_path: Path) -> None:
     client = server.client()
     client.apply([samples.pod("a")])
