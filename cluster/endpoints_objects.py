@@ -28,8 +28,9 @@ def look(context: Context, key: Key) -> None:
     service = context.get(key)
     existing = context.get(("Endpoints", *key[1:]))
     if service is None:
-        # They have no owner reference: the controller deletes them with their Service.
-        if existing is not None and not is_deleting(existing):
+        # They have no owner reference: the controller deletes them with their Service. Somebody's own may be there
+        # before their Service is, and stay without it.
+        if existing is not None and MANAGED_BY_LABEL in labels(existing) and not is_deleting(existing):
             context.delete(existing)
         return
     if service["spec"].get("type") == "ExternalName" or not service["spec"].get("selector"):

@@ -12,7 +12,6 @@ from typing import Any
 from cluster.deletion import is_deleting
 from cluster.draft import Key
 from cluster.endpoints import SERVICE_LABEL
-from cluster.endpoints_objects import MANAGED_BY_LABEL as ENDPOINTS_MANAGED_BY_LABEL
 from cluster.index import SELECTING_KINDS, Index, selects
 from cluster.namespaces import ROOT_CA
 from cluster.nodes import ZONE_LABEL
@@ -63,6 +62,9 @@ def _pod(index: Index, draft: Any, key: Key, old: Object | None, new: Object | N
         yield from _own_pod(key, old, new)
     if old is not None and (new is None or is_finished(new)):
         yield from _recreating(draft, key, old)
+    if new is None:
+        # The name is free: a StatefulSet may have waited for it.
+        yield "StatefulSet", ("StatefulSet", key[1], key[2].rpartition("-")[0])
     if any(obj is not None and controller_uid(obj) is None for obj in (old, new)):
         for kind in SELECTING_KINDS:
             for owner in index.in_namespace(key[1], kind):
@@ -158,9 +160,7 @@ def _service(index: Index, draft: Any, key: Key, old: Object | None, new: Object
 
 def _endpoints(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     yield "mirroring", key
-    # Somebody's own may be there before their Service is, and stay without it.
-    if new is None or ENDPOINTS_MANAGED_BY_LABEL in labels(new):
-        yield "endpoints", ("Service", *key[1:])
+    yield "endpoints", ("Service", *key[1:])
     yield from _of_kubernetes(key)
 
 
