@@ -140,7 +140,7 @@ def _updated(seen: Seen) -> bool:
 
 def test_a_node_that_is_switched_off_loses_its_pods_and_rejoins(testbed: Testbed) -> None:
     lost = pods_of(testbed, "web")[0]["spec"]["nodeName"]
-    testbed.mininetes("fault", "node", lost, "off").output  # noqa: B018
+    _switch(testbed, lost, "off")
     wait_until(lambda: not _is_node_ready(testbed, lost), PATIENCE_S, f"{lost} to be NotReady")
 
     def moved() -> bool:
@@ -148,11 +148,16 @@ def test_a_node_that_is_switched_off_loses_its_pods_and_rejoins(testbed: Testbed
         return len(there) == 3 and all(pod["spec"]["nodeName"] != lost and is_ready(pod) for pod in there)
 
     wait_until(moved, PATIENCE_S, "its pods to be on other nodes")
-    testbed.mininetes("fault", "node", lost, "on").output  # noqa: B018
+    _switch(testbed, lost, "on")
     wait_until(lambda: _is_node_ready(testbed, lost), PATIENCE_S, f"{lost} to be Ready")
     testbed.client.apply([deployment("back", 9)])
     testbed.client.sync(PATIENCE_S)
     assert lost in {pod["spec"]["nodeName"] for pod in pods_of(testbed, "back")}
+
+
+def _switch(testbed: Testbed, node: str, power: str) -> None:
+    done = testbed.user.mininetes("fault", "node", "--name", testbed.name, node, power)
+    assert done.status == 0, str(done)
 
 
 def _is_node_ready(testbed: Testbed, name: str) -> Any:
