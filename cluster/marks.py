@@ -61,10 +61,7 @@ def _pod(index: Index, draft: Any, key: Key, old: Object | None, new: Object | N
     if new is not None:
         yield from _own_pod(key, old, new)
     if old is not None and (new is None or is_finished(new)):
-        yield from _recreating(draft, key, old)
-    if new is None:
-        # The name is free: a StatefulSet may have waited for it.
-        yield "StatefulSet", ("StatefulSet", key[1], key[2].rpartition("-")[0])
+        yield from _waiting_for_its_end(draft, key, old)
     if any(obj is not None and controller_uid(obj) is None for obj in (old, new)):
         for kind in SELECTING_KINDS:
             for owner in index.in_namespace(key[1], kind):
@@ -78,8 +75,10 @@ def _pod(index: Index, draft: Any, key: Key, old: Object | None, new: Object | N
             yield "PodDisruptionBudget", budget
 
 
-def _recreating(draft: Any, key: Key, gone: Object) -> Iterator[Mark]:
-    """A Deployment that waits for the last pod of its old version; no ReplicaSet counts those that terminate."""
+def _waiting_for_its_end(draft: Any, key: Key, gone: Object) -> Iterator[Mark]:
+    """A StatefulSet may wait for the pod's name, whoever's it was; a Deployment for the last pod of its old version,
+    since no ReplicaSet counts those that terminate."""
+    yield "StatefulSet", ("StatefulSet", key[1], key[2].rpartition("-")[0])
     reference = controller_reference(gone)
     owner = draft.get(("ReplicaSet", key[1], reference["name"])) if reference else None
     above = controller_reference(owner) if owner else None

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from manifests import Object, cluster
@@ -136,29 +135,3 @@ def _updated(seen: Seen) -> bool:
     left = [event.object for event in last.values() if event.type != "DELETED"]
     new = [pod for pod in left if pod["metadata"]["annotations"]["version"] == "2" and is_ready(pod)]
     return len(left) == len(new) == REPLICAS
-
-
-def test_a_node_that_is_switched_off_loses_its_pods_and_rejoins(testbed: Testbed) -> None:
-    lost = pods_of(testbed, "web")[0]["spec"]["nodeName"]
-    _switch(testbed, lost, "off")
-    wait_until(lambda: not _is_node_ready(testbed, lost), PATIENCE_S, f"{lost} to be NotReady")
-
-    def moved() -> bool:
-        there = [pod for pod in pods_of(testbed, "web") if "deletionTimestamp" not in pod["metadata"]]
-        return len(there) == 3 and all(pod["spec"]["nodeName"] != lost and is_ready(pod) for pod in there)
-
-    wait_until(moved, PATIENCE_S, "its pods to be on other nodes")
-    _switch(testbed, lost, "on")
-    wait_until(lambda: _is_node_ready(testbed, lost), PATIENCE_S, f"{lost} to be Ready")
-    testbed.client.apply([deployment("back", 9)])
-    testbed.client.sync(PATIENCE_S)
-    assert lost in {pod["spec"]["nodeName"] for pod in pods_of(testbed, "back")}
-
-
-def _switch(testbed: Testbed, node: str, power: str) -> None:
-    done = testbed.user.mininetes("fault", "node", "--name", testbed.name, node, power)
-    assert done.status == 0, str(done)
-
-
-def _is_node_ready(testbed: Testbed, name: str) -> Any:
-    return next(is_ready(node) for node in testbed.client.objects(["Node"])[1] if node["metadata"]["name"] == name)
