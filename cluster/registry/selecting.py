@@ -85,9 +85,9 @@ def parse(resource: Resource, label_selector: str, field_selector: str) -> Selec
     fields = []
     name = None
     known = {**_ALWAYS, **FIELDS.get(resource.kind, {})}
-    for key, wanted, equal in _field_terms(resource, label_selector, field_selector):
+    for key, wanted, equal in _field_terms(field_selector):
         if key not in known:
-            raise _unable(resource, label_selector, field_selector, f"field label not supported: {key}")
+            raise bad_request(f"field label not supported: {key}")
         fields.append((known[key], wanted, equal, _ZERO.get(key, "")))
         if key == "metadata.name" and equal:
             name = wanted
@@ -139,22 +139,15 @@ def _unparsable(text: str, why: str) -> StatusError:
     return bad_request(f"unable to parse requirement: {why} in the selector {quoted(text)}")
 
 
-def _field_terms(resource: Resource, labels: str, text: str) -> Sequence[tuple[str, str, bool]]:
+def _field_terms(text: str) -> Sequence[tuple[str, str, bool]]:
     terms = []
     for term in filter(None, re.split(r"(?<!\\),", text)):
         match = re.fullmatch(r"\s*([^=!]+?)\s*(!=|==|=)(.*)", term, re.DOTALL)
         if match is None:
-            raise _unable(resource, labels, text, f"invalid selector: '{text}'; can't understand '{term}'")
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         value = re.sub(r"\\([\\,=])", r"\1", match[3]).strip()
         terms.append((match[1], value, match[2] != "!="))
     return terms
-
-
-def _unable(resource: Resource, labels: str, fields: str, why: str) -> StatusError:
-    return bad_request(
-        f"Unable to find {quoted(resource.qualified_name)} that match label selector {quoted(labels)}, "
-        f"field selector {quoted(fields)}: {why}"
-    )
 
 
 def _text(value: Any, zero: str) -> str:
