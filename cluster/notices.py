@@ -24,13 +24,12 @@ EFFECTIVE_KINDS = frozenset(
 
 _NO_IMAGES = "images are not run; see the table of images for what stands in"
 _NO_ISOLATION = "containers are plain processes"
-_NO_VOLUMES = "containers have a scratch space and no volumes"
+_NO_VOLUMES = "containers see volumes below /tmp, /run and /var only"
 _NO_ACCOUNTS = "there is no authorisation"
 _NO_LIMITS = "containers have no limits"
 
 POD_FIELDS: Mapping[str, str] = {
     "automountServiceAccountToken": _NO_ACCOUNTS,
-    "enableServiceLinks": "no Service variables are set",
     "hostIPC": _NO_ISOLATION,
     "hostPID": _NO_ISOLATION,
     "hostUsers": _NO_ISOLATION,
@@ -53,7 +52,6 @@ POD_FIELDS: Mapping[str, str] = {
 """Fields of a pod's spec."""
 
 CONTAINER_FIELDS: Mapping[str, str] = {
-    "envFrom": "ConfigMaps and Secrets are not read",
     "imagePullPolicy": _NO_IMAGES,
     "resizePolicy": _NO_LIMITS,
     "resources": _NO_LIMITS,

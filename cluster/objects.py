@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -61,6 +62,15 @@ def pod_interface(pod: Mapping[str, Any], cluster: Cluster) -> PodInterface | No
         number=number,
         of_port=OF_PORT_FIRST_POD + number if veth else OF_PORT_TRUNK,
     )
+
+
+def data(obj: Mapping[str, Any]) -> dict[str, bytes]:
+    """Of a ConfigMap or Secret, by key."""
+    found = {key: str(value).encode() for key, value in (obj.get("data") or {}).items()}
+    if obj["kind"] == "Secret":
+        found = {key: base64.b64decode(value) for key, value in found.items()}
+    encoded = {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
+    return {**found, **encoded, **{key: str(value).encode() for key, value in (obj.get("stringData") or {}).items()}}
 
 
 def ready(pod: Mapping[str, Any]) -> bool:

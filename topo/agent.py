@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import ExceptHookArgs, Thread
+from threading import Thread
 from typing import Any
 
 from cluster import objects
-from cluster.client import Batch, Client, NotInSyncError
+from cluster.client import Batch, Client
 from cluster.config import resolve
 from cluster.model import Cluster, PodInterface
-from topo import confine, container_log, nodes, ovs
+from topo import confine, container_log, failures, nodes, ovs
 from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
 from topo.managed_pod import ManagedPod, container_of_run
@@ -35,9 +35,13 @@ from topo.probe_runner import ProbeRunner
 from topo.probes import Health, ProbeKind, Result, grace_s_of
 from topo.runtime_client import Responder, Runtime
 from topo.sandbox import API_SOCKET, SEED
+from topo.sources import KINDS, Sources
+from topo.switches import Switches
 
 _LOG = logging.getLogger("agent")
 _CONTROLLER_TIMEOUT_S = 60.0
+_RETRY_S = 1.0
+"""How long a container that lacks something waits at most until it tries again."""
 _FORCED_GRACE_S = 1.0
 """For a pod that is gone from the API already: the least that the kubelet gives one (killPod)."""
 _SWITCH_INTERVAL_S = 0.0005
@@ -71,7 +75,10 @@ class Agent:
         CNI plugin."""
         self._switched = -1
         """The revision that the controller has realised, as far as this agent has heard."""
-        self._awaited: SimpleQueue[int] = SimpleQueue()
+        self._switches = Switches(
+            Client(run / API_SOCKET), _CONTROLLER_TIMEOUT_S,
+            lambda revision: self._queue.put(lambda: self._on_switched(revision)),
+        )  # fmt: skip
         self._adopted: dict[str, dict[str, Any]] = {}
         """Processes that were there before this agent, by id."""
         self._runtime = Runtime(run, lambda event: self._queue.put(lambda: self._on_runtime(event)))
@@ -80,11 +87,14 @@ class Agent:
         """The next round ends with the removal of what nobody wants any more."""
         self._ended_elsewhere: list[dict[str, str]] = []
         """Pods that are to end and have nothing here that could: the API is to hear that they have."""
+        self._sources = Sources(run=run)
+        self._unconfigured: dict[str, ManagedPod] = {}
+        """Pods with a container that lacks a ConfigMap, a Secret or a key of one."""
         self._events = PodEvents(Client(run / API_SOCKET), clock)
         self._probes = ProbeRunner(
             on_health=lambda key, health: self._queue.put(lambda: self._on_health(key, health)),
             on_failure=lambda key, kind, message: self._queue.put(lambda: self._on_failure(key, kind, message)),
-            on_error=lambda error: self._queue.put(lambda: _raise(error)),
+            on_error=lambda error: self._queue.put(lambda: failures.raise_here(error)),
             runtime=self._runtime,
             run=run,
         )
@@ -97,26 +107,13 @@ class Agent:
         # The first message is init's: which processes there are already. Before it, nothing may be started.
         self._queue.get()()
         Thread(target=self._watch, name="watch", daemon=True).start()
-        Thread(target=self._await_switches, name="switches", daemon=True).start()
         while True:
             self._receive()
             self._round()
 
     def _watch(self) -> None:
-        for batch in Client(self._run / API_SOCKET).watch(["Node", "Pod"]):
+        for batch in Client(self._run / API_SOCKET).watch(["Node", "Pod", *KINDS]):
             self._queue.put(lambda batch=batch: self._on_batch(batch))  # type: ignore[misc]
-
-    def _await_switches(self) -> None:
-        client = Client(self._run / API_SOCKET)
-        while True:
-            awaited = self._awaited.get()
-            while True:
-                try:
-                    revision = client.wait_realised("controller", awaited, _CONTROLLER_TIMEOUT_S)
-                    break
-                except NotInSyncError as error:
-                    _LOG.warning("pods wait to be started: %s", error)
-            self._queue.put(lambda revision=revision: self._on_switched(revision))  # type: ignore[misc]
 
     def _receive(self) -> None:
         """Wait for something to happen, then take everything that has."""
@@ -131,6 +128,7 @@ class Agent:
         self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
 
     def _on_batch(self, batch: Batch) -> None:
+        self._on_sources(batch)
         self._on_nodes([event.object for event in batch.events if event.object["kind"] == "Node"])
         present: set[str] = set()
         for event in batch.events:
@@ -154,10 +152,19 @@ class Agent:
             self._sweeping = True
         newest = max((pod.admitted_at for pod in self._unswitched.values()), default=-1)
         if newest > self._revision:
-            self._awaited.put(newest)
+            self._switches.await_revision(newest)
         self._revision = batch.revision
         # Said again after every connection: the API server keeps what was observed in memory only.
         self._observed = -1
+
+    def _on_sources(self, batch: Batch) -> None:
+        """What containers take from other objects has changed: those that wait for some of it try again."""
+        if batch.reset:
+            self._sources.clear()
+        for event in batch.events:
+            if event.object["kind"] in KINDS:
+                (self._sources.remove if event.type == "DELETED" else self._sources.put)(event.object)
+                self._changed |= {uid: pod for uid, pod in self._unconfigured.items() if uid in self._pods}
 
     def _on_nodes(self, seen: Sequence[Mapping[str, Any]]) -> None:
         """Nodes that were switched off lose everything at once; on those that were switched on, all begins again."""
@@ -173,7 +180,7 @@ class Agent:
 
     def _admit(self, pod: Mapping[str, Any]) -> None:
         now = self._clock()
-        managed = ManagedPod.of(pod, self._cluster, now)
+        managed = ManagedPod.of(pod, self._cluster, now, self._sources)
         if managed is None:
             if "deletionTimestamp" in pod["metadata"] and pod["spec"].get("nodeName"):
                 self._ended_elsewhere.append(ManagedPod.identity_of(pod))
@@ -287,7 +294,7 @@ class Agent:
 
     def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
         for pod in pods:
-            look = pod.life.next_look()
+            look = self._clock() + _RETRY_S if pod.uid in self._unconfigured else pod.life.next_look()
             if look is None or not self._may_run(pod):
                 self._looks.pop(pod.uid, None)
             else:
@@ -308,8 +315,14 @@ class Agent:
         wanted = []
         now = self._clock()
         for pod in pods:
+            self._unconfigured.pop(pod.uid, None)
             for action in pod.life.advance(now):
                 if isinstance(action, Start):
+                    if error := pod.obstacle(action, self._sources):
+                        pod.life.cannot_start(action.container, now, "CreateContainerConfigError", error)
+                        self._events.cannot_start(pod, action.container, error)
+                        self._unconfigured[pod.uid] = pod
+                        continue
                     pod.life.starting(action.container, now)
                 self._events.acting(pod, action)
                 wanted.append((pod, action))
@@ -368,19 +381,9 @@ class Agent:
             self._api.observed("agent", self._revision, {"pods": len(self._pods)})
 
 
-def _end(failure: ExceptHookArgs) -> None:
-    """A thread that died ends the agent, so that init starts it anew: half of one would look alive."""
-    sys.excepthook(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
-    os._exit(1)
-
-
-def _raise(error: Exception) -> None:
-    raise error
-
-
 def main() -> None:
     """Run as one of init's services; the run directory is in MININETES_RUN."""
-    threading.excepthook = _end
+    threading.excepthook = failures.end_process
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ["MININETES_RUN"])

@@ -35,6 +35,8 @@ def prepare_scratch(name: str, etc: Mapping[str, str]) -> None:
     (base / "tmp").chmod(0o1777)
     for directory in ("log", "lib", "cache", "tmp"):
         (base / "var" / directory).mkdir(exist_ok=True)
+    if not (base / "var/run").is_symlink():
+        (base / "var/run").symlink_to("/run")
     for file, text in etc.items():
         (base / "etc" / file).write_text(text)
 

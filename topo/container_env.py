@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from cluster import objects
+from topo.sources import NOTHING, ConfigError, Sources
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 _MAP_KEY = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
@@ -26,20 +30,61 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replace, text)
 
 
-def environment(container: Mapping[str, Any], pod: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that the container's `env` sets; each may refer to those before it.
+def environment(
+    container: Mapping[str, Any], pod: Mapping[str, Any], sources: Sources = NOTHING
+) -> Mapping[str, str]:
+    """The container's variables: of Services, of `envFrom`, of `env`, later ones before earlier ones; each of `env`
+    may refer to those before it. Raises ConfigError where a ConfigMap or Secret that must be there is not.
 
-    Values from ConfigMaps, Secrets and resource limits are not set: they do not belong to the network.
+    Values from resource limits are not set: there are no limits.
     """
-    variables: dict[str, str] = {}
+    links = pod["spec"].get("enableServiceLinks") is not False if "spec" in pod else False
+    given: dict[str, str] = {}
+    variables = ChainMap(given, sources.service_variables(objects.namespace(pod), links))
+    for entry in container.get("envFrom") or ():
+        given.update(_all_of(entry, pod, sources))
     for entry in container.get("env") or ():
-        field_path = (entry.get("valueFrom") or {}).get("fieldRef", {}).get("fieldPath")
-        value = field(pod, field_path) if field_path else None
+        value = _value(entry, pod, sources)
         if value is None and "valueFrom" not in entry:
             value = expand(entry.get("value") or "", variables)
         if value is not None:
-            variables[entry["name"]] = value
+            given[entry["name"]] = value
     return variables
+
+
+def _all_of(entry: Mapping[str, Any], pod: Mapping[str, Any], sources: Sources) -> dict[str, str]:
+    """Every key of an `envFrom` source."""
+    for source, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+        if (reference := entry.get(source)) is None:
+            continue
+        try:
+            data = sources.data(kind, objects.namespace(pod), reference["name"])
+        except ConfigError:
+            if reference.get("optional"):
+                continue
+            raise
+        return {f"{entry.get('prefix') or ''}{key}": value.decode(errors="replace") for key, value in data.items()}
+    return {}
+
+
+def _value(entry: Mapping[str, Any], pod: Mapping[str, Any], sources: Sources) -> str | None:
+    """What `valueFrom` says; None where it says nothing."""
+    source = entry.get("valueFrom") or {}
+    if (field_ref := source.get("fieldRef")) is not None:
+        return field_text(pod, field_ref["fieldPath"])
+    for name, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+        if (reference := source.get(name)) is None:
+            continue
+        namespace = objects.namespace(pod)
+        try:
+            data = sources.data(kind, namespace, reference["name"])
+            if reference["key"] not in data:
+                raise ConfigError(f"couldn't find key {reference['key']} in {kind} {namespace}/{reference['name']}")
+            return data[reference["key"]].decode(errors="replace")
+        except ConfigError:
+            if not reference.get("optional"):
+                raise
+    return None
 
 
 def expanded(arguments: Iterable[str] | None, variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -47,7 +92,7 @@ def expanded(arguments: Iterable[str] | None, variables: Mapping[str, str]) -> t
     return tuple(expand(argument, variables) for argument in arguments or ())
 
 
-def field(pod: Mapping[str, Any], path: str) -> str | None:
+def field_text(pod: Mapping[str, Any], path: str) -> str | None:
     """What a `fieldRef.fieldPath` of the downward API says about the pod; None where the pod has no such value yet."""
     keyed = _MAP_KEY.fullmatch(path)
     if keyed:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from topo import confine
+from topo import confine, volumes
 from topo.containers import Action, Hook, Signal, Start
 from topo.managed_pod import ManagedPod
 from topo.probe_runner import ProbeRunner
@@ -75,6 +75,7 @@ class ContainerRunner:
         elif id not in pod.known_runs:
             pod.known_runs.add(id)
             confine.prepare_scratch(pod.uid, pod.etc())
+            volumes.write(pod.uid, pod.files[action.container])
             self._runtime.send(pod.start_request(action.container, action.run, self._run))
 
 

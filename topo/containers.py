@@ -226,6 +226,12 @@ class PodLife:
             container.run += 1
         container.phase = "starting"
 
+    def cannot_start(self, name: str, now: float, reason: str, message: str) -> None:
+        """The start that `advance` asked for has to wait for something outside the pod."""
+        container = self.containers[name]
+        self.starting(name, now)
+        container.phase, container.reason, container.message = "waiting", reason, message
+
     def adopt(self, name: str, run: int, started_at: float) -> None:
         """The container was started by an agent before this one, as its run with that number, and its hook has run."""
         container = self.containers[name]

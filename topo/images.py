@@ -22,6 +22,7 @@ from cluster.system import DNS_PORT
 from topo import agnhost_commands, container_env
 from topo.agnhost_commands import Process, Served, as_process
 from topo.servers import Protocol, Server
+from topo.sources import NOTHING, Sources
 
 Program = Served | Process
 Container = Mapping[str, Any]
@@ -89,9 +90,10 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _PROBE_HANDLERS = ("httpGet", "tcpSocket", "grpc")
 
 
-def program(container: Container, pod: Mapping[str, Any]) -> Program:
-    """What `container` of `pod` (an entry of spec.containers or spec.initContainers, and its Pod) runs."""
-    env = container_env.environment(container, pod)
+def program(container: Container, pod: Mapping[str, Any], sources: Sources = NOTHING) -> Program:
+    """What `container` of `pod` (an entry of spec.containers or spec.initContainers, and its Pod) runs. Raises
+    ConfigError where its environment lacks something."""
+    env = container_env.environment(container, pod, sources)
     command = container_env.expanded(container.get("command"), env)
     args = container_env.expanded(container.get("args"), env)
     image = base_name(container.get("image", ""))

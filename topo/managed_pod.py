@@ -10,13 +10,14 @@ from typing import Any, Literal
 from cluster import objects
 from cluster.model import Cluster, PodInterface
 from cluster.times import seconds
-from topo import capabilities, confine, container_log, images, pod_files, pod_status, rootfs, runtime
+from topo import capabilities, confine, container_log, images, pod_files, pod_status, rootfs, runtime, volumes
 from topo.agnhost_commands import Process, Served
 from topo.confine import Place
 from topo.container import Run
-from topo.containers import PodLife
+from topo.containers import PodLife, Start
 from topo.places import place_of_pod
 from topo.servers import ServedContainer
+from topo.sources import NOTHING, ConfigError, Sources
 
 
 def container_of_run(id: str) -> tuple[str, str, int]:
@@ -33,9 +34,12 @@ class ManagedPod:
     cluster: Cluster
     interface: PodInterface | None
     life: PodLife
-    programs: Mapping[str, Served | Process]
     admitted_at: int
     """The revision in which it was bound, or was there when this agent came."""
+    programs: dict[str, Served | Process] = field(default_factory=dict)
+    """Of its containers, by name, as far as it is known what they run."""
+    files: dict[str, volumes.Files] = field(default_factory=dict)
+    """What the volumes of its processes show."""
     network: Literal["none", "making", "there"] = "none"
     known_runs: set[str] = field(default_factory=set)
     """Runs of processes that init knows of, by id."""
@@ -44,17 +48,33 @@ class ManagedPod:
     _reported: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, pod: Mapping[str, Any], cluster: Cluster, now: float) -> ManagedPod | None:
+    def of(cls, pod: Mapping[str, Any], cluster: Cluster, now: float, sources: Sources = NOTHING) -> ManagedPod | None:
         """None for a pod that is not bound to a node, has no address yet, or is finished. `now` in epoch seconds."""
         interface = objects.pod_interface(pod, cluster)
         if interface is None and not _runs_on_host_network(pod, cluster):
             return None
-        spec = pod["spec"]
-        every = (*(spec.get("initContainers") or ()), *spec["containers"])
-        programs = {container["name"]: images.program(container, pod) for container in every}
-        managed = cls(pod, cluster, interface, PodLife(pod), programs, int(pod["metadata"]["resourceVersion"]))
+        managed = cls(pod, cluster, interface, PodLife(pod), int(pod["metadata"]["resourceVersion"]))
+        for container in managed.life.containers:
+            managed.prepare(container, sources)
         managed._remember(pod.get("status") or {}, now)
         return managed
+
+    def prepare(self, container: str, sources: Sources) -> str:
+        """Find out anew what a container runs, and with what; why it cannot run yet, or nothing."""
+        spec = self.life.containers[container].spec
+        try:
+            self.programs[container] = images.program(spec, self.pod, sources)
+            if not self.is_served(container):
+                self.files[container] = volumes.files(self.pod, spec, sources)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    def obstacle(self, action: Start, sources: Sources) -> str:
+        """Why a container cannot start yet, or nothing. A restarted one finds its environment anew."""
+        known = action.run == 0 and action.container in self.programs
+        known = known and (self.is_served(action.container) or action.container in self.files)
+        return "" if known else self.prepare(action.container, sources)
 
     def _remember(self, status: Mapping[str, Any], now: float) -> None:
         """What an agent before this one reported: which run of each container is the last, and how served ones ended
@@ -131,7 +151,7 @@ class ManagedPod:
             self.life.ended(container, process["exit_code"], process["finished_at"])
 
     def is_served(self, container: str) -> bool:
-        return isinstance(self.programs[container], Served)
+        return isinstance(self.programs.get(container), Served)
 
     def served_id(self, container: str) -> str:
         return f"{self.uid}/{container}"

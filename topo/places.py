@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster import objects
 from cluster.model import Cluster
-from topo import capabilities, confine, container_env, pod_files
+from topo import capabilities, confine, container_env, pod_files, volumes
 from topo.capabilities import NODE, POD_DEFAULT
 from topo.confine import Place
+from topo.sources import Sources
 
 
 def machine_place(name: str) -> Place:
@@ -39,10 +40,13 @@ class Room:
     environment: Mapping[str, str]
     etc: Mapping[str, str]
     cwd: str = "/"
+    files: volumes.Files = field(default_factory=dict)
+    """What its volumes show."""
 
     def enter(self) -> None:
         """Make the calling process, a child about to exec, one of this room."""
         confine.prepare_scratch(self.place.scratch, self.etc)
+        volumes.write(self.place.scratch, self.files)
         confine.enter(self.place)
 
 
@@ -52,8 +56,11 @@ def room_of_machine(name: str) -> Room:
     return Room(place, confine.environment(place), {"hostname": f"{name}\n"})
 
 
-def room_of_container(pod: Mapping[str, Any], container: Mapping[str, Any], cluster: Cluster) -> Room:
-    """Of a container of this pod (an entry of its spec.containers or spec.initContainers)."""
+def room_of_container(
+    pod: Mapping[str, Any], container: Mapping[str, Any], cluster: Cluster, sources: Sources
+) -> Room:
+    """Of a container of this pod (an entry of its spec.containers or spec.initContainers). Raises ConfigError."""
     place = place_of_pod(pod, capabilities.of_container(container))
-    environment = {**confine.environment(place), **container_env.environment(container, pod)}
-    return Room(place, environment, pod_files.etc(pod, cluster), container.get("workingDir") or "/")
+    environment = {**confine.environment(place), **container_env.environment(container, pod, sources)}
+    files = volumes.files(pod, container, sources)
+    return Room(place, environment, pod_files.etc(pod, cluster), container.get("workingDir") or "/", files)

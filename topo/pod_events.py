@@ -66,6 +66,9 @@ class PodEvents:
             container.ending.announced = True
             self._put(pod, container.name, "Normal", "Killing", f"Stopping container {container.name}")
 
+    def cannot_start(self, pod: ManagedPod, container: str, error: str) -> None:
+        self._put(pod, container, "Warning", "Failed", f"Error: {error}")
+
     def started(self, pod: ManagedPod, container: str) -> None:
         self._put(pod, container, "Normal", "Started", f"Started container {container}")
 

@@ -28,7 +28,7 @@ from topo import forked, linux
 from topo.waiting import Timeout, wait_until
 
 LOCK, PID_FILE, API_SOCKET, SEED, KUBECONFIG = "lock", "init.pid", "api.sock", "seed.json", "kubeconfig"
-API_TLS_SOCKET = "api-tls.sock"
+API_TLS_SOCKET = "apiserver.sock"
 START_TIMEOUT_S = 10.0
 DOWN_TIMEOUT_S = 30.0
 

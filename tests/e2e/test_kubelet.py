@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -130,6 +131,16 @@ def test_a_pod_that_does_not_end_is_killed(testbed: Testbed) -> None:
     assert is_ready(testbed.pod_object("stubborn"))
     wait_until(lambda: "stubborn" not in testbed.pods(), PATIENCE_S, "the end of the pod")
     assert time.monotonic() - began >= 1
+
+
+def test_a_pod_reaches_the_api_server_with_its_token(testbed: Testbed) -> None:
+    ask = (
+        "cd /var/run/secrets/kubernetes.io/serviceaccount && curl -sS --max-time 20 --cacert ca.crt"
+        ' -H "Authorization: Bearer $(cat token)"'
+        " https://kubernetes.default.svc:$KUBERNETES_SERVICE_PORT/api/v1/namespaces/$(cat namespace)/pods/counts"
+    )
+    told = json.loads(testbed.exec("counts", "sh", "-c", ask).output)
+    assert (told["kind"], told["metadata"]["name"]) == ("Pod", "counts")
 
 
 def delete(testbed: Testbed, name: str) -> None:

@@ -18,6 +18,7 @@ from topo import container_log, netns
 from topo.kubelet import server, targets
 from topo.kubelet.server import Server
 from topo.places import Room
+from topo.sources import Sources
 
 
 def running_pod(name: str, container: str, state: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -70,7 +71,11 @@ def serving(run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             raise targets.NotThere(404, f'pod "{name}" not found')
         return site.pods[name]
 
+    async def sources(_run: Path) -> Sources:
+        return Sources()
+
     monkeypatch.setattr(targets, "find_pod", find_pod)
+    monkeypatch.setattr(targets, "sources", sources)
     monkeypatch.setattr(Room, "enter", lambda _room: None)
     monkeypatch.setattr(netns, "visit", lambda _path: contextlib.nullcontext())
     loop = asyncio.new_event_loop()

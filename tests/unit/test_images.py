@@ -283,8 +283,8 @@ def test_downward_api(path: str, expected: str) -> None:
     assert container_env.environment({"env": env}, pod()) == {"A": expected}
 
 
-def test_values_from_secrets_are_left_out() -> None:
-    env = [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+def test_values_from_limits_are_left_out() -> None:
+    env = [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]
     assert container_env.environment({"env": env}, pod()) == {}
 
 

@@ -21,6 +21,7 @@ from cluster.problems import NoTestbedError
 from topo import confine, emulation, pod_files, sandbox
 from topo.places import Room, place_of_pod, room_of_container, room_of_machine
 from topo.sandbox import SEED, Testbed
+from topo.sources import KINDS, Sources
 
 SANDBOX = "sandbox"
 """The target that is the sandbox itself: its switches' namespace, its daemons, nothing confined."""
@@ -72,7 +73,8 @@ def _locate(testbed: Testbed, target: str, container: str | None) -> Room:
             raise NoTestbedError(f"there is no {kind} {machine!r} (have: {', '.join(names) or 'none'})")
         return room_of_machine(machine)
     pod = find_pod(testbed, target)
-    return room_of_container(pod, _container(pod, container), cluster)
+    _, found = Client(testbed.api_socket).objects(KINDS)
+    return room_of_container(pod, _container(pod, container), cluster, Sources(found, testbed.directory))
 
 
 def find_pod(testbed: Testbed, target: str) -> Object:

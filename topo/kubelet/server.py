@@ -24,6 +24,7 @@ from topo.kubelet.targets import NotThere
 from topo.kubelet.upgrade import Upgrade
 from topo.places import place_of_pod, room_of_container
 from topo.sandbox import API_SOCKET
+from topo.sources import ConfigError
 
 SOCKET = "kubelet.sock"
 _log = logging.getLogger(__name__)
@@ -133,7 +134,10 @@ class Server:
             raise NotThere(400, "you must specify at least 1 command for exec")
         if not target.running:
             raise NotThere(404, f'container not found ("{target.name}")')
-        room = room_of_container(target.pod, target.container, self._cluster)
+        try:
+            room = room_of_container(target.pod, target.container, self._cluster, await targets.sources(self._run))
+        except ConfigError as error:
+            raise NotThere(500, str(error)) from error
         wanted = request.wanted
         with contextlib.ExitStack() as stack:
             log = None

@@ -16,6 +16,8 @@ import h11
 from cluster.client import PREFIX
 from topo import container_log
 from topo.kubelet.dial import SocketEnd, patiently
+from topo.sandbox import API_SOCKET
+from topo.sources import KINDS, Sources
 
 _API_TIMEOUT_S = 10.0
 _PAUSE_S = 0.05
@@ -60,6 +62,12 @@ async def find_pod(api: Path, namespace: str, name: str) -> Pod:
     if not pods or not pods[0]["spec"].get("nodeName"):
         raise NotThere(404, f'pod "{name}" not found')
     return pods[0]
+
+
+async def sources(run: Path) -> Sources:
+    """What a container takes from other objects. Raises NotThere."""
+    answer = await _get(run / API_SOCKET, f"{PREFIX}/objects?{urlencode({'kinds': ','.join(KINDS)})}")
+    return Sources(answer["objects"], run)
 
 
 def container_of(pod: Pod, name: str) -> Target:
