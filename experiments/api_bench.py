@@ -138,7 +138,7 @@ def _listed(server: LoneServer) -> dict[str, float]:
 
 
 def _sustained(server: LoneServer, count: int) -> dict[str, float]:
-    """So many creations by several writers at a time; then every one of them must be there."""
+    """So many creations, pods and config maps in turn, by several writers at a time; then all of them must be there."""
     access, failures = server.access, list[Exception]()
     shares = [range(start, count, _WRITERS) for start in range(_WRITERS)]
     threads = [Thread(target=_write, args=(access, share, failures)) for share in shares]
@@ -151,21 +151,23 @@ def _sustained(server: LoneServer, count: int) -> dict[str, float]:
     if failures:
         raise failures[0]
     client = ApiClient(access)
-    wait_until(lambda: _counted(client) >= count, _DELIVERY_TIMEOUT_S, f"{count} objects")
+    wait_until(lambda: _counted(client) >= PODS + count, _DELIVERY_TIMEOUT_S, f"{count} objects")
     client.close()
     return {"writes_per_s": count / took_s}
 
 
 def _counted(client: ApiClient) -> int:
-    listing = client.get(f"{_CONFIG_MAPS}?limit=1")
-    return len(listing["items"]) + int(listing["metadata"].get("remainingItemCount", 0))
+    listings = [client.get(f"{path}?limit=1") for path in (_PODS, _CONFIG_MAPS)]
+    return sum(len(one["items"]) + int(one["metadata"].get("remainingItemCount", 0)) for one in listings)
 
 
 def _write(access: Access, numbers: range, failures: list[Exception]) -> None:
     client = ApiClient(access)
     try:
         for number in numbers:
-            client.send("POST", _CONFIG_MAPS, json.dumps(config_map(f"cm-{number}")).encode())
+            is_pod = number // _WRITERS % 2 == 0
+            path, make = (_PODS, pod) if is_pod else (_CONFIG_MAPS, config_map)
+            client.send("POST", path, json.dumps(make(f"more-{number}")).encode())
     except (CommandError, OSError) as error:
         failures.append(error)
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ _INDEX = re.compile(r"\[\d+\]")
 _GO_SCALARS = {"integer": "int32", "number": "float64", "boolean": "bool", "byte": "[]uint8"}
 _INT_RANGES = {"int32": 2**31, "int64": 2**63}
 _MAX_SHOWN = 100
+_INTERNED_CHARACTERS = 64
+"""Strings up to this length are shared by all objects that have them."""
 
 Decoder = Callable[[Any, str, "_Decoding"], Any]
 
@@ -108,22 +111,25 @@ def _decoder(of: Type) -> Decoder:
 
 
 def _struct(of: Type) -> Decoder:
-    decoders: dict[str, Decoder] = {}
-    fields = of.fields
+    decoders: dict[str, tuple[str, Decoder]] = {}
+    """With the schema's own name: one string for all objects, where JSON's parser makes one each."""
+    fields = {name: (name, below) for name, below in of.fields.items()}
     struct = of.go_name.rpartition(".")[2]
 
     def decode_struct(value: Any, path: str, state: _Decoding) -> Any:
         if not isinstance(value, dict):
             raise _Misfit(_unmarshal(value, path, _type_word(of.go_name), state))
         result = {}
-        for name, below in value.items():
-            decoder = decoders.get(name)
-            if decoder is None:
-                if name not in fields:
-                    state.unknown.append(f"unknown field {quoted(_join(path, str(name)))}")
+        for given, below in value.items():
+            known = decoders.get(given)
+            if known is None:
+                if given not in fields:
+                    state.unknown.append(f"unknown field {quoted(_join(path, str(given)))}")
                     continue
-                decoder = decoders[name] = _decoder(fields[name])
+                name, field_type = fields[given]
+                known = decoders[name] = (name, _decoder(field_type))
             if below is not None:
+                name, decoder = known
                 state.struct = struct
                 result[name] = decoder(below, f"{path}.{name}" if path else name, state)
         return result
@@ -174,6 +180,8 @@ def _scalar(of: Type) -> Decoder:
             value = int(value)
         if not isinstance(value, python) or (isinstance(value, bool) and bool not in python):
             raise _Misfit(_unmarshal(value, path, go_type, state))
+        if isinstance(value, str):
+            return sys.intern(value) if len(value) <= _INTERNED_CHARACTERS else value
         if isinstance(value, int) and not -bound <= value < bound:
             raise _Misfit(_unmarshal(value, path, go_type, state))
         return value

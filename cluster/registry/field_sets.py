@@ -7,7 +7,8 @@ A path is a tuple of FieldsV1's own path elements: "f:spec", 'k:{"name":"web"}' 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from cluster.registry.types import Type
@@ -63,7 +64,9 @@ def element(item: Any, of: Type) -> str:
     return "k:" + _dumps({key: value for key, value in sorted(keys.items()) if value is not None})
 
 
-def to_fields_v1(fields: Iterable[Path]) -> dict[str, Any]:
+@lru_cache(maxsize=1024)
+def to_fields_v1(fields: FieldSet) -> dict[str, Any]:
+    """The same dict for the same fields, since many objects have them: not to be changed."""
     root: dict[str, Any] = {}
     for path in sorted(fields, key=len):
         place = root
