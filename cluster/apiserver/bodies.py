@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from cluster import documents
-from cluster.apiserver import negotiation
+from cluster.apiserver import negotiation, protobuf
 from cluster.registry import errors
 from cluster.registry.requests import PATCH_CONTENT_TYPES, DeleteOptions, PatchType, Query, WriteOptions
 
@@ -44,7 +44,9 @@ async def obj(request: Request) -> Any:
         return _json(content)
     if name in ("application/yaml", "application/x-yaml", "text/yaml"):
         return _yaml(content)
-    raise errors.unsupported_media_type(name, negotiation.SUPPORTED)
+    if name == protobuf.CONTENT_TYPE:
+        return _protobuf(content)
+    raise errors.unsupported_media_type(name, [*negotiation.SUPPORTED, protobuf.CONTENT_TYPE])
 
 
 async def patch(request: Request) -> tuple[PatchType, Any]:
@@ -59,7 +61,8 @@ async def patch(request: Request) -> tuple[PatchType, Any]:
 async def delete_options(request: Request) -> DeleteOptions:
     """From the body, else from the query. Raises StatusError."""
     content = await read(request)
-    given = _json(content) if content else {}
+    is_protobuf = content and _content_type(request) == protobuf.CONTENT_TYPE
+    given = _protobuf(content) if is_protobuf else _json(content) if content else {}
     if not isinstance(given, dict) or given.get("kind", "DeleteOptions") != "DeleteOptions":
         raise errors.bad_request("the body must be a DeleteOptions")
     query = request.query_params
@@ -134,6 +137,13 @@ def _yaml(content: bytes) -> Any:
         return documents.value(content)
     except ValueError as error:
         raise errors.bad_request(f"error parsing YAML: {error}") from error
+
+
+def _protobuf(content: bytes) -> Any:
+    try:
+        return protobuf.decode(content)
+    except ValueError as error:
+        raise errors.bad_request(f"the object provided is unrecognized: {error}") from error
 
 
 def _integer(name: str, value: object) -> int:

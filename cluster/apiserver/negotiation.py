@@ -1,6 +1,6 @@
 """Which form of an answer a client accepts (RFC 9110, section 12.5.1, and Kubernetes' parameters as, g and v).
 
-There is JSON and YAML. Protobuf is left out on purpose: clients that prefer it name JSON next.
+There is JSON and YAML. Protobuf is only read (`protobuf`): clients that prefer it name JSON next.
 """
 
 from __future__ import annotations

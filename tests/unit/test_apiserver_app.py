@@ -182,7 +182,8 @@ def test_subresources(server: Https) -> None:
     [
         ("POST", CONFIG_MAPS, "{", {}, 400),
         ("POST", CONFIG_MAPS, "[]", {}, 400),
-        ("POST", CONFIG_MAPS, b"k8s\0", {"content_type": "application/vnd.kubernetes.protobuf"}, 415),
+        ("POST", CONFIG_MAPS, b"k8s\0", {"content_type": "application/vnd.kubernetes.protobuf"}, 400),
+        ("POST", CONFIG_MAPS, "{}", {"content_type": "text/plain"}, 415),
         ("POST", CONFIG_MAPS, "a: [", {"content_type": "application/yaml"}, 400),
         ("PATCH", f"{CONFIG_MAPS}/x", "{}", {}, 415),
         ("GET", PODS, None, {"accept": "application/vnd.kubernetes.protobuf"}, 406),
