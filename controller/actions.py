@@ -17,8 +17,10 @@ from controller.pipeline import TABLE_ID, Bits
 OFPAT_OUTPUT, OFPAT_GROUP, OFPAT_DEC_NW_TTL, OFPAT_SET_FIELD, OFPAT_EXPERIMENTER = 0, 22, 24, 25, 0xFFFF
 OFPCML_NO_BUFFER = 0xFFFF
 OFPP_NONE = 0xFFFF
+OFPP_IN_PORT = 0xFFF8
 NX_VENDOR_ID = 0x00002320
-NXAST_REG_LOAD, NXAST_OUTPUT_REG, NXAST_CT, NXAST_NAT = 7, 15, 35, 36
+NXAST_REG_LOAD, NXAST_MULTIPATH, NXAST_RESUBMIT_TABLE = 7, 10, 14
+NXAST_OUTPUT_REG, NXAST_LEARN, NXAST_CT, NXAST_NAT = 15, 16, 35, 36
 NX_CT_F_COMMIT = 1
 NX_CT_RECIRC_NONE = 0xFF
 NX_NAT_F = {"src": 1, "dst": 2}
@@ -160,6 +162,50 @@ class Goto:
 
 
 @dataclass(frozen=True, slots=True)
+class Resubmit:
+    """Look in a later table, do what its flow says, and go on here: with nothing done where no flow matches."""
+
+    table: str
+    writes = None
+
+    def encode(self) -> bytes:
+        fixed = (OFPAT_EXPERIMENTER, 16, NX_VENDOR_ID, NXAST_RESUBMIT_TABLE, OFPP_IN_PORT, TABLE_ID[self.table])
+        return struct.pack("!HHIHHB3x", *fixed)
+
+    def __str__(self) -> str:
+        return f"resubmit(,{TABLE_ID[self.table]})"
+
+
+NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP = 3
+NX_MP_ALG_MODULO_N = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Multipath:
+    """Load a number from 0 to `links` - 1 into bits, from a hash of addresses, protocol and ports."""
+
+    bits: Bits
+    links: int
+    basis: int = 0
+
+    @property
+    def writes(self) -> str:
+        return self.bits.name
+
+    def encode(self) -> bytes:
+        ofs_nbits = self.bits.low << 6 | self.bits.width - 1
+        return struct.pack(
+            "!HHIHHH2xHHI2xHI",
+            *(OFPAT_EXPERIMENTER, 32, NX_VENDOR_ID, NXAST_MULTIPATH),
+            *(NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP, self.basis, NX_MP_ALG_MODULO_N, self.links - 1, 0),
+            *(ofs_nbits, FIELD[self.bits.field].header()),
+        )
+
+    def __str__(self) -> str:
+        return f"multipath(symmetric_l3l4+udp,{self.basis},modulo_n,{self.links},0,{bits_text(self.bits)})"
+
+
+@dataclass(frozen=True, slots=True)
 class Nat:
     """Address translation of a connection; without a direction: as the connection was translated before."""
 
@@ -221,7 +267,10 @@ class Conntrack:
         return f"ct({','.join(parts)})"
 
 
-Action = Load | ClearInPort | SetField | DecTTL | Output | OutputToRegister | ToGroup | Goto | Conntrack
+Action = (
+    Load | ClearInPort | SetField | DecTTL | Output | OutputToRegister | ToGroup | Goto | Resubmit | Multipath
+    | Conntrack
+)  # fmt: skip
 
 
 def bits_text(bits: Bits) -> str:

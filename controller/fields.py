@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 OXM_OPENFLOW_BASIC = 0x8000
 OXM_NXM_0 = 0x0000
 OXM_NXM_1 = 0x0001
+OXM_PACKET_REGS = 0x8001
 
 ETH_TYPE: Mapping[int, int] = {4: 0x0800, 6: 0x86DD}
 """EtherType by IP version."""
@@ -80,6 +81,7 @@ _FIELDS = (
     *_transport("SCTP", 17),
     Field("in_port_nxm", OXM_NXM_0, 0, 16, "in_port", "NXM_OF_IN_PORT"),
     *(Field(f"reg{n}", OXM_NXM_1, n, 32, f"reg{n}", f"NXM_NX_REG{n}", "hex") for n in range(16)),
+    Field("xreg2", OXM_PACKET_REGS, 2, 64, "xreg2", "OXM_OF_PKT_REG2", "hex"),
     Field("nw_ttl", OXM_NXM_1, 29, 8, "nw_ttl", prerequisites=(_ANY_IP,)),
     Field("ct_state", OXM_NXM_1, 105, 32, "ct_state", style="ct_state", prerequisites=(_ANY_IP,)),
     Field("ct_mark", OXM_NXM_1, 107, 32, "ct_mark", "NXM_NX_CT_MARK", "hex", (_ANY_IP,)),

@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import combinations
 
-from controller.actions import Action, Conntrack, DecTTL, Goto, ToGroup
+from controller.actions import Action, Conntrack, DecTTL, Goto, Resubmit, ToGroup
 from controller.fields import FIELD
 from controller.match import Match, merged
 from controller.pipeline import BITS, TABLE, TABLE_ID, Feature
@@ -109,7 +109,7 @@ def _check_action(table_name: str, action: Action, is_ip: bool) -> None:
     bits = getattr(action, "bits", None) or getattr(action, "zone", None)
     if bits is not None and bits not in BITS:
         raise ValueError(f"{bits} are no bits of this pipeline")
-    if isinstance(action, Goto | Conntrack):
+    if isinstance(action, Goto | Conntrack | Resubmit):
         if action.table != table.miss and action.table not in table.next:
             raise ValueError(f"does not lead to {action.table}")
         if TABLE_ID[action.table] <= TABLE_ID[table_name]:

@@ -47,15 +47,29 @@ class Destination(IntEnum):
     TUNNEL = 3
 
 
+class EndpointBy(IntEnum):
+    """How the endpoint of a new connection was chosen: by the hash of the connection, or as the client's last one."""
+
+    NUMBER = 0
+    AFFINITY = 1
+
+
 SOURCE = Bits("source", "reg0", 0, 3, tuple(Source))
 DESTINATION = Bits("destination", "reg0", 4, 7, tuple(Destination))
 CONNTRACK_ZONE = Bits("conntrack_zone", "reg1", 0, 15)
 SNAT_ZONE = Bits("snat_zone", "reg1", 16, 31)
 OUTPUT_PORT = Bits("output_port", "reg2", 0, 31)
+ENDPOINT_BY = Bits("endpoint_by", "reg0", 8, 9, tuple(EndpointBy))
+ENDPOINT = Bits("endpoint", "reg3", 0, 31)
+"""Which of a Service port's endpoints: its number (EndpointBy.NUMBER) or a digest of its address (AFFINITY)."""
+SERVICE_PORT = Bits("service_port", "xreg2", 0, 63)
+"""Which Service port: a digest of its Service, name, protocol and IP family."""
 SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
 """On connections that were translated from a Service's address to an endpoint."""
 
-BITS = (SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, SERVICE_MARK)
+BITS = (
+    SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, ENDPOINT_BY, ENDPOINT, SERVICE_PORT, SERVICE_MARK,
+)  # fmt: skip
 
 
 def conntrack_zones(node_index: int) -> tuple[int, int]:
@@ -96,10 +110,17 @@ SPOOF_GUARD = "SpoofGuard"
 UN_SNAT = "UnSNAT"
 CONNTRACK_ZONE_TABLE = "ConntrackZone"
 CONNTRACK_STATE = "ConntrackState"
+SESSION_AFFINITY = "SessionAffinity"
 SERVICE_LB = "ServiceLB"
+ENDPOINT_DNAT = "EndpointDNAT"
+EGRESS_POLICY = "EgressPolicy"
+EGRESS_DEFAULT = "EgressDefault"
 L3_FORWARDING = "L3Forwarding"
 L3_DEC_TTL = "L3DecTTL"
 SNAT = "SNAT"
+INGRESS_POLICY = "IngressPolicy"
+INGRESS_DEFAULT = "IngressDefault"
+CONNTRACK_COMMIT = "ConntrackCommit"
 OUTPUT = "Output"
 
 IP_SOURCE = frozenset({"eth_type", "ipv4_src", "ipv6_src"})
@@ -137,19 +158,45 @@ PIPELINE: tuple[Table, ...] = (
         CONNTRACK_STATE,
         matches=frozenset({"eth_type", "ct_state", "service_mark"}),
         writes=NOTHING,
-        next=(L3_FORWARDING,),
-        miss=SERVICE_LB,
+        next=(SESSION_AFFINITY, SERVICE_LB, EGRESS_POLICY),
+    ),
+    Table(
+        # Holds what learn() makes, and is looked up on the way (resubmit): a client without an entry just goes on.
+        SESSION_AFFINITY,
+        matches=IP_SOURCE | IP_DESTINATION | TRANSPORT_DESTINATION,
+        writes=frozenset({"endpoint", "endpoint_by"}),
+        next=(),
     ),
     Table(
         SERVICE_LB,
-        matches=IP_DESTINATION | TRANSPORT_DESTINATION,
-        writes=frozenset({"nat", "service_mark"}),
+        matches=frozenset({"source", "endpoint_by"}) | IP_DESTINATION | TRANSPORT_DESTINATION,
+        writes=frozenset({"service_port", "endpoint", "nat", "service_mark"}),
+        next=(ENDPOINT_DNAT, EGRESS_POLICY),
+        miss=EGRESS_POLICY,
+    ),
+    Table(
+        ENDPOINT_DNAT,
+        matches=frozenset({"eth_type", "ip_proto", "service_port", "endpoint", "endpoint_by"}),
+        writes=frozenset({"endpoint", "endpoint_by", "nat", "service_mark", "learn"}),
+        next=(EGRESS_POLICY,),
+    ),
+    Table(
+        EGRESS_POLICY,
+        matches=NOTHING,
+        writes=NOTHING,
+        next=(EGRESS_DEFAULT,),
+        miss=EGRESS_DEFAULT,
+    ),
+    Table(
+        EGRESS_DEFAULT,
+        matches=NOTHING,
+        writes=NOTHING,
         next=(L3_FORWARDING,),
         miss=L3_FORWARDING,
     ),
     Table(
         L3_FORWARDING,
-        matches=frozenset({"source"}) | IP_DESTINATION,
+        matches=frozenset({"source", "service_mark"}) | IP_DESTINATION,
         writes=frozenset({"destination", "output_port", "eth_dst"}),
         next=(L3_DEC_TTL,),
     ),
@@ -161,8 +208,29 @@ PIPELINE: tuple[Table, ...] = (
     ),
     Table(
         SNAT,
-        matches=frozenset({"service_mark"}) | IP_SOURCE | IP_DESTINATION,
+        matches=frozenset({"source", "service_mark"}) | IP_SOURCE | IP_DESTINATION,
         writes=frozenset({"nat"}),
+        next=(INGRESS_POLICY,),
+        miss=INGRESS_POLICY,
+    ),
+    Table(
+        INGRESS_POLICY,
+        matches=NOTHING,
+        writes=NOTHING,
+        next=(INGRESS_DEFAULT,),
+        miss=INGRESS_DEFAULT,
+    ),
+    Table(
+        INGRESS_DEFAULT,
+        matches=NOTHING,
+        writes=NOTHING,
+        next=(CONNTRACK_COMMIT,),
+        miss=CONNTRACK_COMMIT,
+    ),
+    Table(
+        CONNTRACK_COMMIT,
+        matches=NOTHING,
+        writes=NOTHING,
         next=(OUTPUT,),
         miss=OUTPUT,
     ),

@@ -13,7 +13,7 @@ from controller.flow import Flow, Group, Rules
 from controller.match import eth_type, ip_dst, ip_proto, transport_dst
 from controller.pipeline import (
     CONNTRACK_ZONE,
-    L3_FORWARDING,
+    EGRESS_POLICY,
     PRIORITY_LOW,
     PRIORITY_NORMAL,
     SERVICE_LB,
@@ -67,7 +67,7 @@ def _group(
 
 def _bucket(endpoint: IPAddress, target_port: int) -> Conntrack:
     translation, mark = Nat("dst", endpoint, target_port), Load(SERVICE_MARK, 1)
-    return Conntrack(CONNTRACK_ZONE, L3_FORWARDING, commit=True, nat=translation, mark=mark)
+    return Conntrack(CONNTRACK_ZONE, EGRESS_POLICY, commit=True, nat=translation, mark=mark)
 
 
 def _range_flows(cluster: Cluster) -> Iterable[Flow]:

@@ -12,7 +12,7 @@ from cluster.config import resolve
 from controller import encode
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
-from controller.pipeline import L3_FORWARDING, TABLE_ID
+from controller.pipeline import EGRESS_POLICY, TABLE_ID
 from controller.state import Change, NetworkState, apply, object_key
 
 FRAMEWORKS = ("ryu", "os_ken")
@@ -95,7 +95,7 @@ def test_every_bucket_is_read_as_it_was_meant(framework: str) -> None:
         (ct,) = parser.OFPBucket.parser(encode.add_group(group).encode(5), 16).actions
         # Not encoded again: Ryu's own NAT action cannot be read back, not even by Ryu.
         nat, mark = ct.actions
-        assert (ct.flags, ct.recirc_table) == (1, TABLE_ID[L3_FORWARDING])
+        assert (ct.flags, ct.recirc_table) == (1, TABLE_ID[EGRESS_POLICY])
         assert (nat.range_ipv4_min or nat.range_ipv6_min) in ("10.244.0.2", "fd00:10:244::2")
         assert nat.range_proto_min == 8080
         assert (mark.dst, mark.value) == ("ct_mark", 1)
