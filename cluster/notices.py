@@ -27,6 +27,7 @@ _NO_ISOLATION = "containers are plain processes"
 _NO_VOLUMES = "containers see volumes below /tmp, /run and /var only"
 _NO_ACCOUNTS = "there is no authorisation"
 _NO_LIMITS = "containers have no limits"
+_ONE_LIMIT = "every failed pod counts against backoffLimit"
 
 POD_FIELDS: Mapping[str, str] = {
     "automountServiceAccountToken": _NO_ACCOUNTS,
@@ -35,14 +36,10 @@ POD_FIELDS: Mapping[str, str] = {
     "hostUsers": _NO_ISOLATION,
     "imagePullSecrets": _NO_IMAGES,
     "os": _NO_ISOLATION,
-    "overhead": _NO_LIMITS,
     "preemptionPolicy": "no pod is preempted",
-    "priority": "no pod is preempted",
-    "priorityClassName": "no pod is preempted",
     "resourceClaims": _NO_LIMITS,
     "resources": _NO_LIMITS,
     "runtimeClassName": _NO_ISOLATION,
-    "schedulerName": "there is one scheduler",
     "securityContext": _NO_ISOLATION,
     "serviceAccount": _NO_ACCOUNTS,
     "serviceAccountName": _NO_ACCOUNTS,
@@ -54,7 +51,6 @@ POD_FIELDS: Mapping[str, str] = {
 CONTAINER_FIELDS: Mapping[str, str] = {
     "imagePullPolicy": _NO_IMAGES,
     "resizePolicy": _NO_LIMITS,
-    "resources": _NO_LIMITS,
     "securityContext": _NO_ISOLATION,
     "terminationMessagePath": _NO_ISOLATION,
     "terminationMessagePolicy": _NO_ISOLATION,
@@ -62,6 +58,22 @@ CONTAINER_FIELDS: Mapping[str, str] = {
     "volumeMounts": _NO_VOLUMES,
 }
 """Fields of its containers."""
+
+RESOURCES_FIELDS: Mapping[str, str] = {
+    "claims": _NO_LIMITS,
+    "limits": "containers have no limits; what they request counts for the scheduler",
+}
+"""Fields of a container's resources."""
+
+JOB_FIELDS: Mapping[str, str] = {
+    "backoffLimitPerIndex": _ONE_LIMIT,
+    "managedBy": "there is one Job controller",
+    "maxFailedIndexes": _ONE_LIMIT,
+    "podFailurePolicy": _ONE_LIMIT,
+    "podReplacementPolicy": "a pod is replaced as soon as it terminates",
+    "successPolicy": "a Job is complete when enough of its pods have succeeded",
+}
+"""Fields of a Job's spec."""
 
 KIND_NODE_FIELDS: Mapping[str, str] = {
     "extraMounts": "nodes share the machine's file system, read-only",
@@ -87,6 +99,7 @@ NETWORKING_FIELDS: Mapping[str, str] = {
     "kubeProxyMode": "Services are flows in the nodes' switches",
 }
 
+_JOB_SPECS: Mapping[str, Path] = {"Job": ("spec",), "CronJob": ("spec", "jobTemplate", "spec")}
 _CONTAINER_LISTS = ("initContainers", "containers")
 _NO_EFFECT = "no effect here: "
 
@@ -120,6 +133,9 @@ def _ineffective(data: Mapping[str, Any]) -> Iterator[Ineffective]:
         for name in _CONTAINER_LISTS:
             for index in range(len(pod_spec.get(name, ()))):
                 yield from _fields(data, (*path, name, index), CONTAINER_FIELDS)
+                yield from _fields(data, (*path, name, index, "resources"), RESOURCES_FIELDS)
+    if kind in _JOB_SPECS:
+        yield from _fields(data, _JOB_SPECS[kind], JOB_FIELDS)
 
 
 def _fields(data: Mapping[str, Any], place: Path, reasons: Mapping[str, str]) -> Iterator[Ineffective]:

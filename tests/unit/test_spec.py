@@ -49,8 +49,8 @@ def test_one_notice_per_field_at_its_first_place() -> None:
     more = ", resources: {limits: {cpu: 1}}, volumeMounts: []"
     spec = from_text(POD.format(name="a", more="") + POD.format(name="b", more=more) + POD.format(name="c", more=more))
     assert [(notice.line, notice.field) for notice in spec.notices] == [
-        (15, "spec.containers[0].resources"),
         (15, "spec.containers[0].volumeMounts"),
+        (15, "spec.containers[0].resources.limits"),
     ]
 
 
