@@ -101,6 +101,7 @@ def _network(fields: Mapping[str, Any], family: IPFamily) -> Network:
         datapath=fields.get("datapath", default.datapath),
         mtu_bytes=fields.get("mtu", default.mtu_bytes),
         ip_family=family,
+        policy_reevaluation=fields.get("policyReevaluation", default.policy_reevaluation),
     )
 
 

@@ -136,6 +136,7 @@ _OURS: dict[str, Schema] = {
             "attachment": _one_of("auto", "veth", "macvlan"),
             "datapath": _one_of("auto", "kernel", "userspace"),
             "mtu": _NUMBER,
+            "policyReevaluation": _FLAG,
         }
     ),
     "nodeFailure": _record(

@@ -103,6 +103,8 @@ class Network:
     datapath: Literal["auto", "kernel", "userspace"] = "auto"
     mtu_bytes: int = 1500
     ip_family: IPFamily = "ipv4"
+    policy_reevaluation: bool = False
+    """Whether a changed NetworkPolicy also cuts established connections that it does not allow."""
 
 
 @dataclass(frozen=True, slots=True)

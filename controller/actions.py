@@ -20,7 +20,7 @@ OFPP_NONE = 0xFFFF
 OFPP_IN_PORT = 0xFFF8
 NX_VENDOR_ID = 0x00002320
 NXAST_REG_LOAD, NXAST_MULTIPATH, NXAST_RESUBMIT_TABLE = 7, 10, 14
-NXAST_OUTPUT_REG, NXAST_LEARN, NXAST_CT, NXAST_NAT = 15, 16, 35, 36
+NXAST_OUTPUT_REG, NXAST_LEARN, NXAST_CONJUNCTION, NXAST_CT, NXAST_NAT = 15, 16, 34, 35, 36
 NX_CT_F_COMMIT = 1
 NX_CT_RECIRC_NONE = 0xFF
 NX_NAT_F = {"src": 1, "dst": 2}
@@ -267,9 +267,29 @@ class Conntrack:
         return f"ct({','.join(parts)})"
 
 
+@dataclass(frozen=True, slots=True)
+class Conjunction:
+    """What matches here is of dimension `dimension` (1 … `dimensions`) of conjunction `number`.
+
+    A packet that has all of its dimensions matches as conj_id (ovs-fields(7), "CONJUNCTIVE MATCH FIELDS").
+    """
+
+    number: int
+    dimension: int
+    dimensions: int
+    writes = None
+
+    def encode(self) -> bytes:
+        header = (OFPAT_EXPERIMENTER, 16, NX_VENDOR_ID, NXAST_CONJUNCTION)
+        return struct.pack("!HHIHBBI", *header, self.dimension - 1, self.dimensions, self.number)
+
+    def __str__(self) -> str:
+        return f"conjunction({self.number},{self.dimension}/{self.dimensions})"
+
+
 Action = (
     Load | ClearInPort | SetField | DecTTL | Output | OutputToRegister | ToGroup | Goto | Resubmit | Multipath
-    | Conntrack
+    | Conntrack | Conjunction
 )  # fmt: skip
 
 

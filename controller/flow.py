@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import combinations
 
-from controller.actions import Action, Conntrack, DecTTL, Goto, Resubmit, ToGroup
+from controller.actions import Action, Conjunction, Conntrack, DecTTL, Goto, Resubmit, ToGroup
 from controller.fields import FIELD
 from controller.match import Match, merged
 from controller.pipeline import BITS, TABLE, TABLE_ID, Feature
@@ -214,11 +214,13 @@ def overlaps(flows: Iterable[Flow]) -> list[tuple[Flow, Flow]]:
     """Pairs of one table and priority that some packet matches both of, while they do different things.
 
     Flows are bundled by which bits they look at: within such a bundle no two overlap (their values differ), and two
-    bundles are compared on the bits that both look at.
+    bundles are compared on the bits that both look at. Dimensions of conjunctions are made to overlap.
     """
     found: list[tuple[Flow, Flow]] = []
     by_place: dict[tuple[str, int], dict[tuple[tuple[str, int], ...], list[Flow]]] = {}
     for flow in flows:
+        if any(isinstance(action, Conjunction) for action in flow.actions):
+            continue
         shape = tuple((part.field, _mask(part.field, part.mask)) for part in flow.match)
         by_place.setdefault((flow.table, flow.priority), {}).setdefault(shape, []).append(flow)
     for shapes in by_place.values():

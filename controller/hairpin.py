@@ -11,7 +11,7 @@ from controller.flow import Flow, Rules
 from controller.match import bits, eth_type, ip_dst, ip_src
 from controller.pipeline import (
     CONNTRACK_ZONE_TABLE,
-    INGRESS_POLICY,
+    OUTPUT,
     PRIORITY_NORMAL,
     SERVICE_MARK,
     SNAT,
@@ -34,7 +34,7 @@ def hairpin(cluster: Cluster, subject: PodInterface | Node) -> Rules:
             SNAT,
             PRIORITY_NORMAL,
             (eth_type(address.version), ip_src(address), ip_dst(address), bits(SERVICE_MARK, 1)),
-            (Conntrack(SNAT_ZONE, INGRESS_POLICY, commit=True, nat=Nat("src", gateways[address.version])),),
+            (Conntrack(SNAT_ZONE, OUTPUT, commit=True, nat=Nat("src", gateways[address.version])),),
             Feature.HAIRPIN,
             f"Pod {subject.key}",
         )

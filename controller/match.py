@@ -117,6 +117,16 @@ def transport_dst(protocol: str, port: int) -> MatchField:
     return MatchField(f"{protocol.lower()}_dst", port)
 
 
+def masked_transport_dst(protocol: str, port: int, mask: int) -> MatchField:
+    """The ports that equal `port` under `mask`."""
+    return MatchField(f"{protocol.lower()}_dst", port, None if mask == 0xFFFF else mask)
+
+
+def conj_id(number: int) -> MatchField:
+    """All dimensions of this conjunction match (NXM_NX_CONJ_ID)."""
+    return MatchField("conj_id", number)
+
+
 def ip_ttl(ttl: int) -> MatchField:
     """Time to live, or hop limit (NXM_NX_IP_TTL)."""
     return MatchField("nw_ttl", ttl)

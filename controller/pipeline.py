@@ -56,6 +56,14 @@ class EndpointBy(IntEnum):
 
 SOURCE = Bits("source", "reg0", 0, 3, tuple(Source))
 DESTINATION = Bits("destination", "reg0", 4, 7, tuple(Destination))
+EGRESS_ISOLATED = Bits("egress_isolated", "reg0", 16, 16)
+"""Sent by a pod of this node that a NetworkPolicy isolates for egress."""
+INGRESS_ISOLATED = Bits("ingress_isolated", "reg0", 17, 17)
+"""Goes to a pod of this node that a NetworkPolicy isolates for ingress."""
+ESTABLISHED = Bits("established", "reg0", 18, 18)
+"""Of a connection that was let through before, or about one: no policy is asked."""
+FROM_OWN_NODE = Bits("from_own_node", "reg0", 19, 19)
+"""Sent by the node itself, from an address of its own."""
 CONNTRACK_ZONE = Bits("conntrack_zone", "reg1", 0, 15)
 SNAT_ZONE = Bits("snat_zone", "reg1", 16, 31)
 OUTPUT_PORT = Bits("output_port", "reg2", 0, 31)
@@ -69,6 +77,7 @@ SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
 
 BITS = (
     SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, ENDPOINT_BY, ENDPOINT, SERVICE_PORT, SERVICE_MARK,
+    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE,
 )  # fmt: skip
 
 
@@ -83,6 +92,7 @@ def conntrack_zones(node_index: int) -> tuple[int, int]:
 
 # --- priorities -------------------------------------------------------------------------------------------------
 
+PRIORITY_TOP = 400
 PRIORITY_HIGH = 300
 PRIORITY_NORMAL = 200
 PRIORITY_LOW = 100
@@ -138,7 +148,7 @@ PIPELINE: tuple[Table, ...] = (
     Table(
         SPOOF_GUARD,
         matches=frozenset({"in_port", "eth_src", "source"}) | IP_SOURCE,
-        writes=NOTHING,
+        writes=frozenset({"egress_isolated", "from_own_node"}),
         next=(UN_SNAT,),
     ),
     Table(
@@ -157,8 +167,8 @@ PIPELINE: tuple[Table, ...] = (
     Table(
         CONNTRACK_STATE,
         matches=frozenset({"eth_type", "ct_state", "service_mark"}),
-        writes=NOTHING,
-        next=(SESSION_AFFINITY, SERVICE_LB, EGRESS_POLICY),
+        writes=frozenset({"established"}),
+        next=(SESSION_AFFINITY, SERVICE_LB, EGRESS_POLICY, L3_FORWARDING),
     ),
     Table(
         # Holds what learn() makes, and is looked up on the way (resubmit): a client without an entry just goes on.
@@ -182,22 +192,22 @@ PIPELINE: tuple[Table, ...] = (
     ),
     Table(
         EGRESS_POLICY,
-        matches=NOTHING,
+        matches=frozenset({"conj_id"}) | IP_SOURCE | IP_DESTINATION | TRANSPORT_DESTINATION,
         writes=NOTHING,
-        next=(EGRESS_DEFAULT,),
+        next=(L3_FORWARDING,),
         miss=EGRESS_DEFAULT,
     ),
     Table(
         EGRESS_DEFAULT,
-        matches=NOTHING,
+        matches=frozenset({"egress_isolated"}),
         writes=NOTHING,
-        next=(L3_FORWARDING,),
+        next=(),
         miss=L3_FORWARDING,
     ),
     Table(
         L3_FORWARDING,
         matches=frozenset({"source", "service_mark"}) | IP_DESTINATION,
-        writes=frozenset({"destination", "output_port", "eth_dst"}),
+        writes=frozenset({"destination", "output_port", "ingress_isolated", "eth_dst"}),
         next=(L3_DEC_TTL,),
     ),
     Table(
@@ -210,26 +220,27 @@ PIPELINE: tuple[Table, ...] = (
         SNAT,
         matches=frozenset({"source", "service_mark"}) | IP_SOURCE | IP_DESTINATION,
         writes=frozenset({"nat"}),
-        next=(INGRESS_POLICY,),
+        next=(INGRESS_POLICY, OUTPUT),
         miss=INGRESS_POLICY,
     ),
     Table(
         INGRESS_POLICY,
-        matches=NOTHING,
+        matches=frozenset({"conj_id", "established", "from_own_node"})
+        | (IP_SOURCE | IP_DESTINATION | TRANSPORT_DESTINATION),
         writes=NOTHING,
-        next=(INGRESS_DEFAULT,),
+        next=(CONNTRACK_COMMIT, OUTPUT),
         miss=INGRESS_DEFAULT,
     ),
     Table(
         INGRESS_DEFAULT,
-        matches=NOTHING,
+        matches=frozenset({"ingress_isolated"}),
         writes=NOTHING,
-        next=(CONNTRACK_COMMIT,),
+        next=(),
         miss=CONNTRACK_COMMIT,
     ),
     Table(
         CONNTRACK_COMMIT,
-        matches=NOTHING,
+        matches=frozenset({"eth_type", "ct_state", "service_mark"}),
         writes=NOTHING,
         next=(OUTPUT,),
         miss=OUTPUT,
@@ -259,3 +270,4 @@ class Feature(IntEnum):
     OVERLAY = 8
     DIRECT = 9
     OUTPUT = 10
+    POLICIES = 11
