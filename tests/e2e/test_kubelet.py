@@ -32,6 +32,7 @@ def testbed() -> Iterator[Testbed]:
         pod("lingers", shell(LINGERS, lifecycle=hook)),
         pod("stubborn", shell("trap '' TERM; echo up; while :; do sleep 0.05; done"), terminationGracePeriodSeconds=1),
         pod("shell", {**tools("sh"), "stdin": True, "tty": True}),
+        pod("reads", shell("cat; exit 5", stdin=True, stdinOnce=True), restartPolicy="Never"),
         pod("web", netexec()),
     ) as running:
         yield running
@@ -81,6 +82,13 @@ def test_attach_to_a_shell(kubelet: Kubelet) -> None:
     connection.send(stdin, b"echo I am $(hostname)\n")
     connection.until(stdout, b"I am shell")
     connection.connection.close()
+
+
+def test_input_that_is_given_once_ends_with_whoever_gave_it(testbed: Testbed, kubelet: Kubelet) -> None:
+    ended = kubelet.spdy("/attach/default/reads/tools?input=1&output=1&error=1").run(b"some words\n")
+    assert (ended.stdout, ended.status["status"]) == (b"some words\n", "Success")
+    testbed.wait_for_pod("reads", lambda obj: obj["status"]["phase"] == "Failed", "Failed")
+    assert testbed.container_status("reads")["state"]["terminated"]["exitCode"] == 5
 
 
 def test_port_forward_reaches_the_pods_own_loopback(kubelet: Kubelet) -> None:

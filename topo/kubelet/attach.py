@@ -18,9 +18,27 @@ from topo.runtime import SOCKET, encode
 _LARGEST_LINE_BYTES = 1 << 16
 
 
-async def run(connection: Connection, log: int, input: int | None, replay: bool) -> None:
-    """Until the container whose open log this is ends, or the client leaves. `input` is a descriptor of its standard
-    input, a pipe or its terminal; None where it takes none. `replay`: from the container's first word on."""
+class Input:
+    """A container's standard input, a pipe or its terminal, by a descriptor that does not block."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._open = True
+
+    @property
+    def terminal(self) -> bool:
+        return os.isatty(self.fd)
+
+    def close(self) -> None:
+        """Idempotent. With stdinOnce, the container's input has ended then: nobody else can write to it."""
+        if self._open:
+            self._open = False
+            os.close(self.fd)
+
+
+async def run(connection: Connection, log: int, input: Input | None, replay: bool) -> None:
+    """Until the container whose open log this is ends, or the client leaves. Without `input`, it takes none. `replay`:
+    from the container's first word on."""
     os.lseek(log, 0, os.SEEK_SET if replay else os.SEEK_END)
     streams = await connection.streams()
     output = asyncio.create_task(_output(log, streams))
@@ -28,8 +46,8 @@ async def run(connection: Connection, log: int, input: int | None, replay: bool)
     serving = []
     if input is not None and streams.stdin is not None:
         serving.append(asyncio.create_task(_feed(streams.stdin, input)))
-    if input is not None and streams.resize is not None:
-        serving.append(asyncio.create_task(execute.resize(streams.resize, input)))
+    if input is not None and input.terminal and streams.resize is not None:
+        serving.append(asyncio.create_task(execute.resize(streams.resize, input.fd)))
     try:
         await asyncio.wait([output, leaving], return_when=asyncio.FIRST_COMPLETED)
         if output.done():
@@ -56,25 +74,27 @@ async def _entries(log: int) -> AsyncIterator[container_log.Entry]:
             yield container_log.parse(line)
 
 
-async def _feed(stdin: Stream, input: int) -> None:
+async def _feed(stdin: Stream, input: Input) -> None:
     with contextlib.suppress(BrokenPipeError):
         while data := await stdin.read():
-            await fds.write(input, data)
+            await fds.write(input.fd, data)
+    if not input.terminal:
+        input.close()
 
 
 @contextlib.asynccontextmanager
-async def input_of(run_directory: Path, id: str) -> AsyncIterator[int | None]:
-    """The input of a process of init's: a descriptor that does not block. None where it takes none."""
+async def input_of(run_directory: Path, id: str) -> AsyncIterator[Input | None]:
+    """The input of a process of init's, until the end of the context. None where it takes none."""
     with socket.socket(socket.AF_UNIX) as init:
         init.setblocking(False)
         await asyncio.get_running_loop().sock_connect(init, str(run_directory / SOCKET))
         await asyncio.get_running_loop().sock_sendall(init, encode({"op": "attach", "id": id}))
-        found = await _handed_out(init)
+        found = [Input(fd) for fd in await _handed_out(init)]
     try:
         yield found[0] if found else None
     finally:
-        for fd in found:
-            os.close(fd)
+        for input in found:
+            input.close()
 
 
 async def _handed_out(init: socket.socket) -> list[int]:
