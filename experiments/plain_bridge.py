@@ -49,6 +49,7 @@ def build() -> None:
     # `standalone` is Open vSwitch's own name for one NORMAL flow.
     bridge = ["set", "bridge", _BRIDGE, f"datapath_type={private_ovs.datapath_type()}", "fail_mode=standalone"]
     private_ovs.transact([["add-br", _BRIDGE], bridge, *(["add-port", _BRIDGE, name] for name in (SERVER, CLIENT))])
+    private_ovs.enlarge_buffers()
 
 
 def enter(netns: str) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def datapath_type() -> str:
 def transact(commands: Iterable[Sequence[str]]) -> None:
     """ovs-vsctl commands in one transaction; returns when the switch has done them."""
     _run("ovs-vsctl", "--timeout=120", *(word for command in commands for word in ("--", *command)))
+
+
+def enlarge_buffers() -> None:
+    """Give the ports' sockets the room that a testbed's have."""
+    if datapath_type() != "system":
+        _run(sys.executable, "-m", "topo.packet_sockets")
 
 
 def _run(*argv: str) -> None:

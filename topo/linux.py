@@ -20,6 +20,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _M_ARENA_MAX = -8
 _MOUNT_SETATTR = 442
 """The same number on every architecture (asm-generic/unistd.h)."""
+_PIDFD_GETFD = 438
+"""Likewise."""
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 
@@ -102,3 +104,10 @@ def limit_arenas(most: int) -> None:
     """So many arenas for malloc, at most, in this process: mallopt(3)."""
     if _libc.mallopt(_M_ARENA_MAX, most) == 0:
         raise OSError(f"mallopt: {most} arenas")
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """A descriptor of another process, as one of this one: pidfd_getfd(2)."""
+    result: int = _libc.syscall(_PIDFD_GETFD, pidfd, fd, 0)
+    _check(result, f"take descriptor {fd}")
+    return result

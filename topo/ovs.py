@@ -44,11 +44,15 @@ _POD_INTERFACE = re.compile(r"^p(\d+)-(\d+)$", re.MULTILINE)
 """The inverse of pod_interface_name."""
 
 
+def is_userspace(network: Network) -> bool:
+    """Whether the switches have the userspace datapath: where it is asked for, or the kernel has none."""
+    has_module = Path("/sys/module/openvswitch").exists()
+    return network.datapath == "userspace" or (network.datapath == "auto" and not has_module)
+
+
 def datapath_type(network: Network) -> str:
     """`system` is the kernel's; `dummy` the userspace one without a tap device per bridge."""
-    has_module = Path("/sys/module/openvswitch").exists()
-    use_kernel = network.datapath == "kernel" or (network.datapath == "auto" and has_module)
-    return "system" if use_kernel else "dummy"
+    return "dummy" if is_userspace(network) else "system"
 
 
 def add_bridges(cluster: Cluster) -> None:
@@ -94,6 +98,12 @@ def add_ports(ports: Sequence[Port]) -> None:
 
 def delete_ports(ports: Sequence[Port]) -> None:
     _transact([["--if-exists", "del-port", port.bridge, port.interface] for port in ports])
+
+
+def wait_for_switch(pid: int) -> None:
+    """Returns when that process has opened every port that the database knows."""
+    # A change of the database, since only for one does ovs-vsctl(8) wait.
+    _transact([["set", "Open_vSwitch", ".", f"external_ids:waited-for={pid}"]])
 
 
 def pod_ports(nodes: Iterable[Node]) -> list[Port]:

@@ -15,6 +15,7 @@ from threading import Thread
 from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
 from topo import emulation, namespaces, netlink, ovs
 from topo.nodes import GATEWAY, default_routes, router_neighbours
+from topo.packet_sockets import PacketSockets
 
 INTERFACE = "eth0"
 _BATCH = 64
@@ -38,6 +39,7 @@ class PodNetwork:
         self._cluster = cluster
         self._on_attached = on_attached
         self._asked: SimpleQueue[Sequence[PodInterface]] = SimpleQueue()
+        self._sockets = PacketSockets() if ovs.is_userspace(cluster.network) else None
         Thread(target=self._serve_forever, name="pods", daemon=True).start()
 
     def attach(self, pods: Sequence[PodInterface]) -> None:
@@ -69,6 +71,9 @@ class PodNetwork:
 
     def _serve_forever(self) -> None:
         """In its own thread, whose network namespace is its own to change."""
+        if self._sockets is not None:
+            self._sockets.enlarge()
+            self._sockets.follow_restarts()
         with _Trunks(self._cluster.nodes) as trunks:
             while True:
                 pods = self._asked.get()
@@ -87,6 +92,8 @@ class PodNetwork:
         veths = [self._port(pod) for pod in pods if pod.of_port != OF_PORT_TRUNK]
         if veths:
             ovs.add_ports(veths)
+            if self._sockets is not None:
+                self._sockets.enlarge()
 
     def _create_interface(self, pod: PodInterface, fd: int, root: netlink.Socket, trunks: _Trunks) -> None:
         mtu = self._cluster.pod_mtu_bytes
