@@ -22,6 +22,12 @@ from cluster.resources import Resource
 T = TypeVar("T")
 
 _PROPAGATION = ("Background", "Foreground", "Orphan")
+_ANSWERED_WHEN_GONE = frozenset((
+    "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ResourceQuota", "Service", "ServiceAccount",
+))  # fmt: skip
+"""Kinds whose deletion answers with the object, not with a Status, also when nothing is left of it
+(ReturnDeletedObject in pkg/registry/core)."""
+
 _NO_MANAGER = "is required for apply patch"
 
 
@@ -124,9 +130,10 @@ class Registry:
     def delete(self, resource: Resource, namespace: str | None, name: str, options: DeleteOptions) -> Deleted:
         _check_verb(resource, "delete")
         done = self.transaction(lambda draft: _delete(draft, resource, namespace, name, options), options.dry_run)
-        if options.dry_run or done.obj.get("status") == "Success":
+        left = self._store.get(key_of(resource, namespace, name))
+        if options.dry_run or left is None or left["metadata"]["uid"] != done.obj.get("metadata", {}).get("uid"):
             return done
-        return Deleted(self.get(resource, namespace, name))  # as the store numbered it
+        return Deleted(versions.served(left, resource))  # as the store numbered it
 
     def delete_collection(
         self, resource: Resource, namespace: str | None, query: Query, options: DeleteOptions
@@ -201,6 +208,8 @@ def _delete(draft: Draft, resource: Resource, namespace: str | None, name: str, 
         )
     going = deletion.delete(draft, key, deletion.DeleteOptions(options.grace_period_s, policy))  # type: ignore[arg-type]
     left = draft.get(key)
+    if (left is None or going is None) and resource.kind in _ANSWERED_WHEN_GONE:
+        return Deleted(versions.served(obj, resource))
     if left is None or going is None:
         return Deleted(errors.success(resource, name, obj["metadata"]["uid"]))
     return Deleted(versions.served(going, resource))

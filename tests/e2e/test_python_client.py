@@ -123,7 +123,7 @@ def test_typed_clients_and_a_watch_with_resume(api: ApiClient, namespace: str) -
         statuses = event["object"].status.container_statuses or ()
         if any(each.ready for each in statuses):
             watching.stop()
-    wait_until(lambda: "TCP server" in core.read_namespaced_pod_log("typed", namespace), PATIENCE_S, "a line in the log")
+    wait_until(lambda: "Started" in core.read_namespaced_pod_log("typed", namespace), PATIENCE_S, "a line in the log")
     core.patch_namespaced_pod("typed", namespace, {"metadata": {"labels": {"a": "b"}}})
     assert core.read_namespaced_pod("typed", namespace).metadata.labels == {"a": "b"}
     core.delete_namespaced_pod("typed", namespace, grace_period_seconds=0)

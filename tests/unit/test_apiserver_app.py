@@ -301,3 +301,11 @@ def test_a_restarted_server_has_the_same_certificates(tmp_path: Path) -> None:
         context = https.context()
         https.process.restart()
         assert https.ask("GET", "/version", context=context).status == 200
+
+
+def test_what_a_deletion_answers_depends_on_the_kind(server: Https) -> None:
+    path = "/api/v1/namespaces/default/serviceaccounts"
+    server.ask("POST", path, {"metadata": {"name": "gone"}})
+    assert server.ask("DELETE", f"{path}/gone").json["kind"] == "ServiceAccount"
+    server.ask("POST", CONFIG_MAPS, config_map("gone"))
+    assert server.ask("DELETE", f"{CONFIG_MAPS}/gone").json["kind"] == "Status"
