@@ -13,11 +13,15 @@ The map of this room, in the order in which data flows through it:
     spoof_guard   may this sender use this address?                   one flow per pod and family
     conntrack     which connection does it belong to?                 fixed
     services      a Service's address -> one of its endpoints         one flow per port and family
+    policies      NetworkPolicies: conjunctions of subjects,     by difference: one flow per address and port
+                  peers and ports
     hairpin       a pod reaching itself through a Service             one flow per pod and family
     forwarding    local pods, the node itself, the rest               one flow per pod and family
     overlay       other nodes' pods, through the tunnel               one flow per node and family
     direct        other nodes' pods, through the node's kernel        one flow per node and family
     output        the way out                                         fixed
+
+    policy_model, policy_matches, policy_groups, policy_parts, policy_clauses: what policies are made of
 
     compiler      NetworkState -> one FlowTable per node, recompiling only what changed
     encode        flows and groups -> OpenFlow 1.3 bytes, bundles
@@ -29,6 +33,7 @@ The map of this room, in the order in which data flows through it:
     app           python -m controller.app
 
     dummy_switch  a real Open vSwitch without a kernel, to ask what a packet would do
+    asking        whether one pod reaches another, asked of such a switch
     dump          what API and switches say, read inside the sandbox
     annotate      a dump of flows, in the words of manifests
     commands      mininetes flows, mininetes plan

@@ -4,7 +4,7 @@ costs what the changed objects cost. A flow that several nodes hold is one objec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from cluster.model import Node
 from controller.classifier import classifier
@@ -15,6 +15,9 @@ from controller.forwarding import forwarding
 from controller.hairpin import hairpin
 from controller.output import output
 from controller.overlay import overlay
+from controller.policies import Policies, own_traffic, policies
+from controller.policy_clauses import Where
+from controller.policy_model import Direction
 from controller.services import services
 from controller.spoof_guard import spoof_guard
 from controller.state import NetworkState, ObjectKey
@@ -34,21 +37,28 @@ def _all_keys(state: NetworkState) -> list[ObjectKey]:
     keys = [("Cluster", state.cluster.name)]
     keys += [("Node", node.name) for node in state.cluster.nodes]
     keys += [("Pod", key) for key in state.pods]
-    return keys + [("Service", key) for key in state.services]
+    keys += [("Service", key) for key in state.services]
+    keys += [("Namespace", key) for key in state.namespaces]
+    return keys + [("NetworkPolicy", key) for key in state.policies]
 
 
-def _rules(state: NetworkState, key: ObjectKey) -> list[Rules]:
-    """Every feature's rules for one object; none when the object is gone."""
+def _rules(state: NetworkState, key: ObjectKey, isolated: Collection[Direction]) -> list[Rules]:
+    """Every feature's rules for one object; none when the object is gone. `isolated`: how policies isolate this pod."""
     kind, name = key
     cluster = state.cluster
     match kind:
         case "Cluster":
-            return [conntrack(cluster), services(cluster), forwarding(cluster), output(cluster)]
+            return [conntrack(cluster), services(cluster), policies(cluster), forwarding(cluster), output(cluster)]
         case "Node":
             return _node_rules(state, cluster.node_by_name[name])
         case "Pod" if name in state.pods:
             pod = state.pods[name]
-            return [spoof_guard(pod), forwarding(pod), hairpin(cluster, pod)]
+            return [
+                spoof_guard(pod, isolated),
+                own_traffic(pod, isolated),
+                forwarding(pod, isolated),
+                hairpin(cluster, pod),
+            ]
         case "Service" if name in state.services:
             return [services(state.services[name], state.endpoint_slices.get(name, {}).values())]
         case _:
@@ -61,6 +71,7 @@ def _node_rules(state: NetworkState, node: Node) -> list[Rules]:
         classifier(cluster, node),
         spoof_guard(node),
         hairpin(cluster, node),
+        policies(node),
         forwarding(node),
         overlay(cluster, node),
         direct(cluster, node),
@@ -73,6 +84,7 @@ class Compiler:
 
     def __init__(self, state: NetworkState) -> None:
         self.tables: dict[str, FlowTable] = {node.name: FlowTable() for node in state.cluster.nodes}
+        self.policies = Policies(state.cluster)
         self._rules: dict[ObjectKey, list[Rules]] = {}
         self.update(state, _all_keys(state))
 
@@ -81,9 +93,14 @@ class Compiler:
 
         All old rules go before any new ones come: an address may have moved from one object to another.
         """
-        changed = list(changed)
-        made = {key: _rules(state, key) for key in changed}
+        policy_changes = self.policies.update(state, changed)
+        changed = list({*changed, *(("Pod", key) for key in policy_changes.pods)})
+        made = {key: _rules(state, key, self.policies.isolated(key[1])) for key in changed}
         touched: set[str] = set()
+        for where, flow in policy_changes.flows.removed:
+            for node in self._nodes(where):
+                self.tables[node].remove((flow,))
+                touched.add(node)
         for key in changed:
             for node, flows, groups in self._parts(self._rules.pop(key, ())):
                 self.tables[node].remove(flows, groups)
@@ -94,7 +111,14 @@ class Compiler:
                 touched.add(node)
             if rules:
                 self._rules[key] = rules
+        for where, flow in policy_changes.flows.added:
+            for node in self._nodes(where):
+                self.tables[node].add((flow,))
+                touched.add(node)
         return frozenset(touched)
+
+    def _nodes(self, where: Where) -> Iterable[str]:
+        return self.tables if where is None else (where,)
 
     def _parts(self, several: Iterable[Rules]) -> Iterator[tuple[str, tuple[Flow, ...], tuple[Group, ...]]]:
         """What these rules put on which node."""

@@ -13,7 +13,7 @@ from controller.compiler import Compiler
 from controller.flow import FlowTable
 from controller.state import Change, NetworkState, ObjectKey, apply, object_key
 
-WATCHED_KINDS = ("Cluster", "Pod", "Service", "EndpointSlice")
+WATCHED_KINDS = ("Cluster", "Pod", "Service", "EndpointSlice", "Namespace", "NetworkPolicy")
 
 
 def initial_state(objects: Iterable[Object]) -> NetworkState:

@@ -5,12 +5,15 @@ Each hop of a packet is a router's: TTL and MAC addresses are rewritten.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cluster.model import GATEWAY_MAC, Cluster, Node, PodInterface
-from controller.actions import DecTTL, Goto, Load, SetField
+from controller.actions import Action, DecTTL, Goto, Load, SetField
 from controller.flow import Flow, Rules
 from controller.match import bits, eth_dst, eth_src, eth_type, ip_dst, ip_ttl
 from controller.pipeline import (
     DESTINATION,
+    INGRESS_ISOLATED,
     L3_DEC_TTL,
     L3_FORWARDING,
     OUTPUT_PORT,
@@ -23,16 +26,17 @@ from controller.pipeline import (
     Feature,
     Source,
 )
+from controller.policy_model import Direction
 
 LAST_TTLS = (0, 1)
 """RFC 1812, section 5.3.1: a router forwards no packet whose TTL would become zero."""
 
 
-def forwarding(subject: PodInterface | Node | Cluster) -> Rules:
+def forwarding(subject: PodInterface | Node | Cluster, isolated: Collection[Direction] = ()) -> Rules:
     """One flow per address of a pod and of a node, on its node; a few per IP family everywhere."""
     match subject:
         case PodInterface():
-            return Rules(on={subject.node: tuple(_pod_flows(subject))})
+            return Rules(on={subject.node: tuple(_pod_flows(subject, isolated))})
         case Node():
             return Rules(on={subject.name: tuple(_node_flows(subject))})
         case Cluster():
@@ -40,8 +44,10 @@ def forwarding(subject: PodInterface | Node | Cluster) -> Rules:
             return Rules(everywhere=tuple(flow for family in families for flow in _any_flows(subject, family)))
 
 
-def _pod_flows(pod: PodInterface) -> list[Flow]:
+def _pod_flows(pod: PodInterface, isolated: Collection[Direction]) -> list[Flow]:
+    mark: tuple[Action, ...] = (Load(INGRESS_ISOLATED, 1),) if "ingress" in isolated else ()
     actions = (
+        *mark,
         Load(DESTINATION, Destination.LOCAL_POD),
         Load(OUTPUT_PORT, pod.of_port),
         SetField(eth_dst(pod.mac)),

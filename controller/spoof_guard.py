@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cluster.model import Node, PodInterface
-from controller.actions import Goto
+from controller.actions import Action, Goto, Load
 from controller.flow import Flow, Rules
 from controller.match import bits, eth_src, eth_type, in_port, ip_src
 from controller.pipeline import (
+    EGRESS_ISOLATED,
+    FROM_OWN_NODE,
     PRIORITY_HIGH,
     PRIORITY_LOW,
     PRIORITY_NORMAL,
@@ -18,12 +22,14 @@ from controller.pipeline import (
     Feature,
     Source,
 )
+from controller.policy_model import Direction
 
 
-def spoof_guard(subject: PodInterface | Node) -> Rules:
+def spoof_guard(subject: PodInterface | Node, isolated: Collection[Direction] = ()) -> Rules:
     """One flow per address of a pod; a few per IP family of a node. All on its node only."""
     if isinstance(subject, Node):
         return Rules(on={subject.name: tuple(_node_flows(subject))})
+    mark: tuple[Action, ...] = (Load(EGRESS_ISOLATED, 1),) if "egress" in isolated else ()
     flows = (
         Flow(
             SPOOF_GUARD,
@@ -35,7 +41,7 @@ def spoof_guard(subject: PodInterface | Node) -> Rules:
                 eth_type(address.version),
                 ip_src(address),
             ),
-            (Goto(UN_SNAT),),
+            (*mark, Goto(UN_SNAT)),
             Feature.SPOOF_GUARD,
             f"Pod {subject.key}",
         )
@@ -47,11 +53,15 @@ def spoof_guard(subject: PodInterface | Node) -> Rules:
 def _node_flows(node: Node) -> list[Flow]:
     owner = f"Node {node.name}"
     flows = []
-    for address, pod_cidr in zip(node.gateway_addresses, node.pod_cidrs, strict=True):
-        family = eth_type(address.version)
-        from_node, from_tunnel = bits(SOURCE, Source.NODE), bits(SOURCE, Source.TUNNEL)
-        own = (from_node, family, ip_src(address))
-        flows.append(Flow(SPOOF_GUARD, PRIORITY_HIGH, own, (Goto(UN_SNAT),), Feature.SPOOF_GUARD, owner))
+    from_node, from_tunnel = bits(SOURCE, Source.NODE), bits(SOURCE, Source.TUNNEL)
+    families = {cidr.version for cidr in node.pod_cidrs}
+    for address in dict.fromkeys((*node.gateway_addresses, *node.addresses)):
+        if address.version in families:
+            own = (from_node, eth_type(address.version), ip_src(address))
+            actions = (Load(FROM_OWN_NODE, 1), Goto(UN_SNAT))
+            flows.append(Flow(SPOOF_GUARD, PRIORITY_HIGH, own, actions, Feature.SPOOF_GUARD, owner))
+    for pod_cidr in node.pod_cidrs:
+        family = eth_type(pod_cidr.version)
         for way_in in (from_node, from_tunnel):
             local, other = (way_in, family, ip_src(pod_cidr)), (way_in, family)
             flows.append(Flow(SPOOF_GUARD, PRIORITY_NORMAL, local, (), Feature.SPOOF_GUARD, owner))

@@ -9,6 +9,8 @@ from typing import Any
 
 from cluster.model import Cluster, IPAddress, PodInterface
 from cluster.objects import Object, labels, name, namespace, pod_interface
+from controller.policy_groups import PodIdentity
+from controller.policy_model import NetworkPolicy, network_policy
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """On every EndpointSlice: the Service that it belongs to."""
@@ -61,6 +63,11 @@ class NetworkState:
     pods: Mapping[str, PodInterface] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
     endpoint_slices: Mapping[str, Mapping[str, EndpointSlice]] = field(default_factory=dict)
+    identities: Mapping[str, PodIdentity] = field(default_factory=dict)
+    """What policies know of the pods."""
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Labels of each Namespace."""
+    policies: Mapping[str, NetworkPolicy] = field(default_factory=dict)
 
     @property
     def ip_versions(self) -> tuple[int, ...]:
@@ -68,7 +75,8 @@ class NetworkState:
 
 
 def object_key(obj: Mapping[str, Any]) -> str:
-    return f"{namespace(obj)}/{name(obj)}"
+    """ "namespace/name"; the name alone where there is no namespace to a kind."""
+    return f"{namespace(obj)}/{name(obj)}" if namespace(obj) else name(obj)
 
 
 def service(obj: Mapping[str, Any]) -> Service | None:
@@ -120,21 +128,44 @@ class Change:
 
 
 def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState, frozenset[ObjectKey]]:
-    """The state after these changes of Pods, Services and EndpointSlices, and what has to be compiled again."""
+    """The state after these changes of all kinds but Cluster, and what has to be compiled again."""
     pods, services, slices = dict(state.pods), dict(state.services), dict(state.endpoint_slices)
+    identities, namespaces, policies = dict(state.identities), dict(state.namespaces), dict(state.policies)
     changed: set[ObjectKey] = set()
     for change in changes:
         match change.kind:
             case "Pod":
                 pod = pod_interface(change.obj, state.cluster) if change.obj else None
-                changed |= {("Pod", key) for key in _put(pods, change.key, pod)}
+                identity = pod_identity(change.obj) if change.obj and pod else None
+                keys = (*_put(pods, change.key, pod), *_put(identities, change.key, identity))
+                changed |= {("Pod", key) for key in keys}
             case "Service":
                 made = service(change.obj) if change.obj else None
                 changed |= {("Service", key) for key in _put(services, change.key, made)}
             case "EndpointSlice":
                 found = endpoint_slice(change.obj) if change.obj else None
                 changed |= {("Service", key) for key in _put_slice(slices, change.key, found)}
-    return replace(state, pods=pods, services=services, endpoint_slices=slices), frozenset(changed)
+            case "Namespace":
+                its_labels = labels(change.obj) if change.obj else None
+                changed |= {("Namespace", key) for key in _put(namespaces, change.key, its_labels)}
+            case "NetworkPolicy":
+                policy = network_policy(change.obj) if change.obj else None
+                changed |= {("NetworkPolicy", key) for key in _put(policies, change.key, policy)}
+    after = replace(
+        state, pods=pods, services=services, endpoint_slices=slices,
+        identities=identities, namespaces=namespaces, policies=policies,
+    )  # fmt: skip
+    return after, frozenset(changed)
+
+
+def pod_identity(pod: Mapping[str, Any]) -> PodIdentity:
+    named_ports = {
+        (port.get("protocol") or "TCP", port["name"]): int(port["containerPort"])
+        for container in reversed(pod["spec"].get("containers") or ())
+        for port in reversed(container.get("ports") or ())
+        if port.get("name")
+    }
+    return PodIdentity(labels(pod), named_ports)
 
 
 def _put(where: dict[str, Any], key: str, value: object | None) -> tuple[str, ...]:

@@ -1,0 +1,99 @@
+"""Clauses and the flows made of them. A clause is (where, table, priority, match; conjunction, dimension); a switch holds
+one flow per match, so a flow is the set of clauses of its match, and changes when that set does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from controller.actions import Action, Conjunction, Goto
+from controller.flow import Flow, FlowKey
+from controller.pipeline import CONNTRACK_COMMIT, EGRESS_POLICY, INGRESS_POLICY, L3_FORWARDING, Feature
+from controller.policy_matches import Word, match_of
+
+ALLOWED: Mapping[str, str] = {EGRESS_POLICY: L3_FORWARDING, INGRESS_POLICY: CONNTRACK_COMMIT}
+"""Where a packet goes on that a rule of this table allows."""
+MAX_OWNERS_NAMED = 4
+
+Where = str | None
+"""The node's name; None = every node."""
+Slot = tuple[str, int, Word]
+"""(table, priority, match): one flow."""
+Clause = tuple[int, int, int]
+"""(conjunction, dimension, dimensions). With one dimension it allows by itself; so does dimension 0, conj_id."""
+
+
+@dataclass(slots=True)
+class FlowChanges:
+    """(where, flow) to take away and to put there."""
+
+    removed: list[tuple[Where, Flow]] = field(default_factory=list)
+    added: list[tuple[Where, Flow]] = field(default_factory=list)
+
+
+class Clauses:
+    """All clauses there are, counted: a pod may be a peer of one rule twice. `policy_of` by conjunction."""
+
+    def __init__(self) -> None:
+        self.policy_of: dict[int, str] = {}
+        self.allowed_by: dict[FlowKey, tuple[int, ...]] = {}
+        """The conjunctions behind each flow that allows."""
+        self._counts: dict[tuple[Where, Slot], dict[Clause, int]] = {}
+        self._flows: dict[tuple[Where, Slot], Flow] = {}
+        self._dirty: set[tuple[Where, Slot]] = set()
+
+    def add(self, where: Where, slots: Iterable[Slot], clause: Clause, times: int) -> None:
+        """`times` is +1 or -1."""
+        for slot in slots:
+            place = (where, slot)
+            counts = self._counts.setdefault(place, {})
+            count = counts.get(clause, 0) + times
+            if count == times:
+                self._dirty.add(place)
+            if count:
+                counts[clause] = count
+            else:
+                del counts[clause]
+                self._dirty.add(place)
+
+    def flush(self) -> FlowChanges:
+        """What became of the flows since the last call."""
+        changes = FlowChanges()
+        for place in self._dirty:
+            where, slot = place
+            counts = self._counts[place]
+            if not counts:
+                del self._counts[place]
+            before, after = self._flows.get(place), self._flow(slot, counts) if counts else None
+            if before is not None:
+                self.allowed_by.pop(before.key, None)
+            if after is not None and isinstance(after.actions[0], Goto):
+                self.allowed_by[after.key] = tuple(sorted({number for number, _, _ in counts}))
+            if before == after:
+                continue
+            if before is not None:
+                changes.removed.append((where, before))
+                del self._flows[place]
+            if after is not None:
+                changes.added.append((where, after))
+                self._flows[place] = after
+        self._dirty.clear()
+        return changes
+
+    def _flow(self, slot: Slot, clauses: Iterable[Clause]) -> Flow:
+        table, priority, word = slot
+        ordered = sorted(clauses)
+        actions: tuple[Action, ...]
+        if ordered[0][1] == 0 or ordered[0][2] == 1:
+            actions = (Goto(ALLOWED[table]),)
+        else:
+            actions = tuple(Conjunction(*clause) for clause in ordered)
+        owner = _owner({self.policy_of[number] for number, _, _ in ordered})
+        return Flow(table, priority, match_of(word), actions, Feature.POLICIES, owner)
+
+
+def _owner(policies: Iterable[str]) -> str:
+    names = sorted(policies)
+    more = f" and {len(names) - MAX_OWNERS_NAMED} more" if len(names) > MAX_OWNERS_NAMED else ""
+    return f"NetworkPolicy {', '.join(names[:MAX_OWNERS_NAMED])}{more}"

@@ -1,0 +1,188 @@
+"""Which pods a selection or an address block has, kept up with every change of a pod or a namespace.
+
+A group is asked about by many rules; it is found for each pod once, and tells its members' comings and goings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cluster.model import IPAddress, PodInterface
+from controller.policy_model import Block, NamedPort, Peer, Selection, Selector, selects
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""Every Namespace has it, whatever else it has: its own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """What policies know a pod by: its labels, and the number of each named port by (protocol, name)."""
+
+    labels: Mapping[str, str]
+    named_ports: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """Pods of `peer`; with `named_port`, only those that have it, each in the bucket of its number."""
+
+    peer: Peer
+    named_port: NamedPort | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`bucket` is the number of the group's named port in this pod; None where the group names no port."""
+
+    bucket: int | None
+    node: str
+    addresses: tuple[IPAddress, ...]
+
+
+class Listener(Protocol):
+    """Told of each change; None = was not, is not a member."""
+
+    def changed(self, pod: str, before: Member | None, after: Member | None) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """`parts` are told before `makers`: what the last member of a bucket left must have heard so before it goes."""
+
+    key: GroupKey
+    members: dict[str, Member] = field(default_factory=dict)
+    parts: list[Listener] = field(default_factory=list)
+    makers: list[Listener] = field(default_factory=list)
+
+    def put(self, pod: str, after: Member | None) -> None:
+        before = self.members.get(pod)
+        if before == after:
+            return
+        if after is None:
+            del self.members[pod]
+        else:
+            self.members[pod] = after
+        for listener in (*self.parts, *self.makers):
+            listener.changed(pod, before, after)
+
+    def in_bucket(self, bucket: int | None) -> Iterator[Member]:
+        return (member for member in self.members.values() if member.bucket == bucket)
+
+
+class Groups:
+    """All groups in use, and the pods that they are made of."""
+
+    def __init__(self) -> None:
+        self._groups: dict[GroupKey, Group] = {}
+        self._of_namespace: dict[str, dict[GroupKey, Group]] = {}
+        self._wide: dict[GroupKey, Group] = {}
+        self._pods: dict[str, tuple[PodInterface, PodIdentity]] = {}
+        self._pods_in: dict[str, set[str]] = {}
+        self._pods_with: dict[tuple[str, str], set[str]] = {}
+        self._namespace_labels: dict[str, Mapping[str, str]] = {}
+        self._selected: dict[tuple[Selector, str], bool] = {}
+
+    def get(self, key: GroupKey) -> Group:
+        """The group, with its members; made when it is new."""
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(key)
+            self._home(key)[key] = group
+            for pod in self._candidates(key.peer):
+                member = self._placed(key, pod)
+                if member is not None:
+                    group.members[pod] = member
+        return group
+
+    def release(self, group: Group) -> None:
+        """Forget the group if nobody listens any more."""
+        if not group.parts and not group.makers and self._groups.get(group.key) is group:
+            del self._groups[group.key], self._home(group.key)[group.key]
+
+    def put_pod(self, key: str, interface: PodInterface | None, identity: PodIdentity | None) -> None:
+        """A pod is new, changed or gone (None)."""
+        self._forget(key)
+        if interface is not None and identity is not None:
+            self._pods[key] = (interface, identity)
+            self._pods_in.setdefault(interface.namespace, set()).add(key)
+            for label in identity.labels.items():
+                self._pods_with.setdefault(label, set()).add(key)
+        self._place(key, (*self._of_namespace.get(_namespace(key), {}).values(), *self._wide.values()))
+
+    def put_namespace(self, namespace: str, labels: Mapping[str, str]) -> None:
+        """A namespace has other labels now; {} when it is gone."""
+        self._namespace_labels[namespace] = labels
+        for known in [known for known in self._selected if known[1] == namespace]:
+            del self._selected[known]
+        for pod in list(self._pods_in.get(namespace, ())):
+            self._place(pod, self._wide.values())
+
+    def _place(self, pod: str, groups: Iterable[Group]) -> None:
+        for group in list(groups):
+            group.put(pod, self._placed(group.key, pod))
+
+    def _forget(self, key: str) -> None:
+        known = self._pods.pop(key, None)
+        if known is not None:
+            self._pods_in[known[0].namespace].discard(key)
+            for label in known[1].labels.items():
+                self._pods_with[label].discard(key)
+
+    def _home(self, key: GroupKey) -> dict[GroupKey, Group]:
+        if isinstance(key.peer, Selection) and key.peer.namespace is not None:
+            return self._of_namespace.setdefault(key.peer.namespace, {})
+        return self._wide
+
+    def _candidates(self, peer: Peer) -> Iterable[str]:
+        """Few pods, among them all that may be members."""
+        if isinstance(peer, Block):
+            return list(self._pods)
+        sets: list[set[str]] = [] if peer.namespace is None else [self._pods_in.get(peer.namespace, set())]
+        for requirement in peer.pods:
+            if requirement.operator == "In":
+                found = [self._pods_with.get((requirement.key, value), set()) for value in requirement.values]
+                sets.append({pod for some in found for pod in some})
+        if not sets:
+            return list(self._pods)
+        fewest: set[str] = min(sets, key=len)
+        return list(fewest)
+
+    def _placed(self, key: GroupKey, pod: str) -> Member | None:
+        known = self._pods.get(pod)
+        if known is None:
+            return None
+        interface, identity = known
+        bucket = None
+        if key.named_port is not None:
+            bucket = identity.named_ports.get((key.named_port.protocol, key.named_port.name))
+            if bucket is None:
+                return None
+        addresses = self._addresses(key.peer, interface, identity)
+        return Member(bucket, interface.node, addresses) if addresses else None
+
+    def _addresses(self, peer: Peer, interface: PodInterface, identity: PodIdentity) -> tuple[IPAddress, ...]:
+        """Those by which this pod is a member; none: it is not."""
+        if isinstance(peer, Block):
+            return tuple(
+                address
+                for address in interface.addresses
+                if address in peer.cidr and not any(address in hole for hole in peer.excepted)
+            )
+        if peer.namespace is None:
+            here = self._in_selected_namespace(peer.namespaces, interface.namespace)
+        else:
+            here = peer.namespace == interface.namespace
+        return interface.addresses if here and selects(peer.pods, identity.labels) else ()
+
+    def _in_selected_namespace(self, selector: Selector, namespace: str) -> bool:
+        known = self._selected.get((selector, namespace))
+        if known is None:
+            labels = {**self._namespace_labels.get(namespace, {}), NAME_LABEL: namespace}
+            known = self._selected[selector, namespace] = selects(selector, labels)
+        return known
+
+
+def _namespace(pod: str) -> str:
+    return pod.partition("/")[0]
