@@ -228,7 +228,10 @@ def _of_kind(kind: str) -> tuple[Default, ...]:
     if not path:
         return own
     prefix = ".".join(map(str, path))
-    template = (Default(f"{prefix}.metadata", {}), Default(f"{prefix}.spec", {}))
+    steps = list(map(str, path))
+    # In Go none of these is a pointer, so what was left out is empty, and its containers are what is missing.
+    holders = tuple(Default(".".join(steps[:length]), {}) for length in range(2, len(steps) + 1))
+    template = (*holders, Default(f"{prefix}.metadata", {}), Default(f"{prefix}.spec", {}))
     return (*own, *template, *_under(f"{prefix}.spec", _POD_SPEC))
 
 

@@ -15,6 +15,11 @@ from cluster import kinds
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 READ_VERBS = ("get", "list")
+KIND_VERBS: Mapping[str, tuple[str, ...]] = {
+    "ComponentStatus": READ_VERBS,
+    "Namespace": tuple(verb for verb in VERBS if verb != "deletecollection"),
+}
+"""Every other kind has all of VERBS."""
 _OBJECT_VERBS = ("get", "patch", "update")
 _PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 _STREAM_VERBS = ("create", "get")
@@ -213,7 +218,7 @@ def _resource(group: str, version: str, kind: str) -> Resource:
         return Resource(group, version, kind, plural, singular, kinds.namespaced(kind), verbs=("create",))
     return Resource(
         group, version, kind, _plural(singular), singular, kinds.namespaced(kind),
-        SHORT_NAMES.get(kind, ()), CATEGORIES.get(kind, ()), READ_VERBS if kind == "ComponentStatus" else VERBS,
+        SHORT_NAMES.get(kind, ()), CATEGORIES.get(kind, ()), KIND_VERBS.get(kind, VERBS),
         tuple(_subresources(group, version, kind)),
     )  # fmt: skip
 

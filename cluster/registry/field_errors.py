@@ -115,7 +115,7 @@ def _cause(finding: Finding, obj: Mapping[str, Any]) -> Cause:
     elif detail.startswith("found"):
         detail = detail.partition("; ")[2] or detail
     detail = _SUGGESTION.sub("", detail)
-    if value in (None, "", [], {}) and _says_missing(finding.message):
+    if value in (None, "", [], {}) and _says_missing(finding.message) and "does not match" not in detail:
         tail = "" if detail.startswith(_PLAIN) else f": {detail}"
         return Cause("FieldValueRequired", f"Required value{tail}", field)
     if supported := _SUPPORTED.search(detail):

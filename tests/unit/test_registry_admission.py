@@ -75,7 +75,8 @@ LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
         ),
         (
             {**samples.workload("Deployment", "web"), "spec": {"selector": {"matchLabels": {"a": "b"}}}},
-            'Deployment.apps "web" is invalid: spec.template: Required value',
+            'Deployment.apps "web" is invalid: [spec.template.spec.containers: Required value, '
+            "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`]",
         ),
         (
             samples.workload("Deployment", "web", replicas=-1),
