@@ -20,12 +20,13 @@ from cluster.deletion import ended_all
 from cluster.documents import Document
 from cluster.draft import Draft
 from cluster.events import record_all
+from cluster.json_text import dumps
 from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
 from cluster.settled import Missing, missing_components, missing_pods
 from cluster.settling import Settling
-from cluster.store import CompactedError, dumps
+from cluster.store import CompactedError
 
 PREFIX = "/mininetes/v1"
 DEFAULT_SYNC_TIMEOUT_S = 60.0

@@ -18,6 +18,7 @@ from threading import Event as Flag
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from cluster.json_text import dumps
 from cluster.objects import Object
 from cluster.problems import Problem, SpecError
 from cluster.settled import Missing
@@ -170,7 +171,7 @@ class Client:
     ) -> Any:
         """The JSON answer of one request, repeated until there is a server to answer it."""
         target = f"{PREFIX}/{resource}" + (f"?{urlencode(query)}" if query else "")
-        text = None if body is None else json.dumps(body)
+        text = None if body is None else dumps(body).encode()
         deadline = time.monotonic() + self._patience_s
         while True:
             connection = _Connection(self._path, timeout_s)
