@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,13 +20,12 @@ from cluster.deletion import ended_all
 from cluster.documents import Document
 from cluster.draft import Draft
 from cluster.events import record_all
-from cluster.json_text import dumps
 from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
-from cluster.settled import Missing, missing_components, missing_pod, unsettled
+from cluster.settled import Missing, missing_components, missing_pods
 from cluster.settling import Settling
-from cluster.store import CompactedError
+from cluster.store import CompactedError, dumps
 
 PREFIX = "/mininetes/v1"
 DEFAULT_SYNC_TIMEOUT_S = 60.0
@@ -124,7 +122,7 @@ class Api:
             if said is not None and said.revision >= revision:
                 return _json({"revision": said.revision})
             if left_s <= 0 or self._stopping:
-                return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")], 1)
+                return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")])
             await _wait(event, left_s)
 
     async def objects(self, request: Request) -> Response:
@@ -159,40 +157,33 @@ class Api:
 
     async def sync(self, request: Request) -> Response:
         timeout_s = _number(request, "timeout_s", DEFAULT_SYNC_TIMEOUT_S)
-        shown = _number(request, "shown", math.inf)
         deadline = asyncio.get_running_loop().time() + timeout_s
         target: int | None = None
         self._settling.run()
         while True:
             event = self._wakeup.next()
-            # The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
-            # settled, and not moved by later writes as long as they stay so.
-            pending = any(True for _ in self._unsettled())
-            if pending or target is None:
-                target = self._store.desired_revision
-            behind = self._behind(target)
-            if not pending and not behind:
-                return self._sync_answer([])
+            target, missing = self._progress(target)
             left_s = deadline - asyncio.get_running_loop().time()
-            if left_s <= 0 or self._stopping:
-                pods = list(self._unsettled())
-                named = [missing_pod(pod) for number, pod in enumerate(pods, len(behind)) if number < shown]
-                return self._sync_answer([*behind, *named], len(behind) + len(pods))
+            if not missing or left_s <= 0 or self._stopping:
+                return self._sync_answer(missing)
             await _wait(event, left_s)
 
-    def _unsettled(self) -> Iterator[Object]:
-        return unsettled(self._store.list(["Pod"]), self._store.list(["Node"]))
+    def _progress(self, target: int | None) -> tuple[int | None, Sequence[Missing]]:
+        """One look at a running sync: the revision that it waits for, and what is missing.
 
-    def _behind(self, target: int) -> Sequence[Missing]:
-        return missing_components({component: said.revision for component, said in self._observed.items()}, target)
+        The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
+        settled, and not moved by later writes as long as they stay so.
+        """
+        pods = missing_pods(self._store.list(["Pod"]), self._store.list(["Node"]))
+        observed = {component: said.revision for component, said in self._observed.items()}
+        if pods or target is None:
+            target = self._store.desired_revision
+        return (None if pods else target), [*missing_components(observed, target), *pods]
 
-    def _sync_answer(self, missing: Sequence[Missing], count: int = 0) -> Response:
-        """200, or 504 with the first of what is missing and the number of all that is."""
+    def _sync_answer(self, missing: Sequence[Missing]) -> Response:
         observed = {component: asdict(said) for component, said in self._observed.items()}
         body: dict[str, Any] = {"revision": self._store.revision, "observed": observed}
-        if not count:
-            return _json(body)
-        return _json({**body, "missing": [asdict(one) for one in missing], "missing_count": count}, 504)
+        return _json({**body, "missing": [asdict(one) for one in missing]}, 504) if missing else _json(body)
 
     async def _stream(self, kinds: frozenset[str], revision: int) -> AsyncIterator[bytes]:
         """The lines of a watch; ends when the server stops, or when the watcher has fallen behind the history."""

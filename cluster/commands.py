@@ -32,6 +32,7 @@ _COMMANDS = {
     "matrix": "topo.commands.matrix:matrix",
     "plan": "controller.commands:plan",
     "flows": "controller.commands:flows",
+    "trace": "controller.trace_commands:trace",
     "perf": "experiments.commands:perf",
     "bench": "experiments.commands:bench",
 }

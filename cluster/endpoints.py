@@ -123,9 +123,22 @@ def _endpoint(service: Object, pod: Object, ip: str, zones: Mapping[str, str]) -
     }
     if zone := zones.get(endpoint["nodeName"]):
         endpoint["zone"] = zone
+    if is_ready and (hints := _hints(service, endpoint)):
+        endpoint["hints"] = hints
     if pod["spec"].get("hostname") and pod["spec"].get("subdomain") == name(service):
         endpoint["hostname"] = pod["spec"]["hostname"]
     return endpoint
+
+
+def _hints(service: Object, endpoint: Object) -> Object:
+    """For whose clients an endpoint is meant: those near it (trafficDistribution; KEP-4444, KEP-3015)."""
+    distribution = service["spec"].get("trafficDistribution")
+    hints: Object = {}
+    if distribution and "zone" in endpoint:
+        hints["forZones"] = [{"name": endpoint["zone"]}]
+    if distribution == "PreferSameNode":
+        hints["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return hints
 
 
 def _slice(service: Object, slice_name: str, family: str, ports: _Ports, endpoints: Sequence[Object]) -> Object:

@@ -30,6 +30,13 @@ GATEWAY_MAC = "0a:00:00:00:00:01"
 POD_GATEWAYS: Mapping[int, IPAddress] = {4: IPv4Address("169.254.1.1"), 6: IPv6Address("fe80::1")}
 """The next hop in every pod, by IP version. Link-local, so it needs no address of the pod network."""
 
+REFUSING_ADDRESSES: Mapping[int, IPAddress] = {4: IPv4Address("169.254.1.2"), 6: IPv6Address("100::2")}
+"""On every node, with nothing behind it: what is sent here is refused by the node's kernel, with a reset or ICMP port
+unreachable. Never seen outside a node (RFC 3927; RFC 6666, the discard prefix)."""
+REFUSING_PORT = 1
+NODE_HAIRPINS: Mapping[int, IPAddress] = {4: IPv4Address("169.254.1.3"), 6: IPv6Address("100::3")}
+"""What a node seems to be to itself, where a Service leads it back to its own address."""
+
 
 def mac(kind: int, major: int, minor: int = 0) -> str:
     """A locally administered MAC: one byte of kind, two of node or client number, two of pod number."""

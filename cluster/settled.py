@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,15 +33,14 @@ def is_settled(pod: Mapping[str, Any]) -> bool:
     return phase == "Succeeded" or (phase == "Running" and ready(pod))
 
 
-def unsettled(pods: Iterable[Object], nodes: Iterable[Object] = ()) -> Iterator[Object]:
-    """Pods that are not settled. Those on a node that is out of reach are not waited for: nobody is there to say
-    more."""
+def missing_pods(pods: Iterable[Object], nodes: Iterable[Object] = ()) -> Sequence[Missing]:
+    """Why pods are not settled. Those on a node that is out of reach are not waited for: nobody is there to say more."""
     lost = {name(node) for node in nodes if is_unreachable(node)}
-    return (pod for pod in pods if not is_settled(pod) and pod["spec"].get("nodeName") not in lost)
-
-
-def missing_pod(pod: Object) -> Missing:
-    return Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod))
+    return [
+        Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod))
+        for pod in pods
+        if not is_settled(pod) and pod["spec"].get("nodeName") not in lost
+    ]
 
 
 def missing_components(observed: Mapping[str, int], revision: int) -> Sequence[Missing]:

@@ -7,14 +7,18 @@ The map of this room, in the order in which data flows through it:
     fields        the match fields, by their OXM names
     match         what a packet must be
     actions       what happens to it
+    learn         the action that makes flows in the switch
     flow          a Flow, checked against the pipeline when it is built; Group, Rules, FlowTable
 
     classifier    a packet comes in: from where?                      one flow per way in
     spoof_guard   may this sender use this address?                   one flow per pod and family
     conntrack     which connection does it belong to?                 fixed
-    services      a Service's address -> one of its endpoints         one flow per port and family
     policies      NetworkPolicies: conjunctions of subjects,     by difference: one flow per address and port
                   peers and ports
+    services      a Service's address -> one of its endpoints         one flow per port and address, one per endpoint
+    service_endpoints  which endpoints a node's clients reach, and the number of each
+    balancing     a number is drawn: select groups and multipath      one group per count of endpoints
+    affinity      a client comes back to its endpoint                 learned by the switch itself
     hairpin       a pod reaching itself through a Service             one flow per pod and family
     forwarding    local pods, the node itself, the rest               one flow per pod and family
     overlay       other nodes' pods, through the tunnel               one flow per node and family
@@ -36,6 +40,10 @@ The map of this room, in the order in which data flows through it:
     asking        whether one pod reaches another, asked of such a switch
     dump          what API and switches say, read inside the sandbox
     annotate      a dump of flows, in the words of manifests
+    trace_text    what ofproto/trace prints, read
+    trace         one packet's way, switch by switch, in the words of manifests
+    traced        python -m controller.traced: the same inside the sandbox, beside what the API says
+    trace_commands     mininetes trace
     commands      mininetes flows, mininetes plan
 
 This room imports `cluster`, never `topo`.

@@ -10,7 +10,7 @@ from cluster.model import Node
 from controller.classifier import classifier
 from controller.conntrack import conntrack
 from controller.direct import direct
-from controller.flow import Flow, FlowTable, Group, PipelineError, Rules, overlaps
+from controller.flow import Flow, FlowTable, Group, PipelineError, Rules, Translation, overlaps
 from controller.forwarding import forwarding
 from controller.hairpin import hairpin
 from controller.output import output
@@ -60,7 +60,7 @@ def _rules(state: NetworkState, key: ObjectKey, isolated: Collection[Direction])
                 hairpin(cluster, pod),
             ]
         case "Service" if name in state.services:
-            return [services(state.services[name], state.endpoint_slices.get(name, {}).values())]
+            return [services(state.services[name], state.endpoint_slices.get(name, {}).values(), cluster)]
         case _:
             return []
 
@@ -79,12 +79,18 @@ def _node_rules(state: NetworkState, node: Node) -> list[Rules]:
     ]
 
 
+def _translations(rules: Iterable[Rules]) -> frozenset[Translation]:
+    return frozenset().union(*(each.translations for each in rules))
+
+
 class Compiler:
     """Keeps the rules of every object of one cluster. A changed Cluster is another Compiler."""
 
     def __init__(self, state: NetworkState) -> None:
         self.tables: dict[str, FlowTable] = {node.name: FlowTable() for node in state.cluster.nodes}
         self.policies = Policies(state.cluster)
+        self.ended: list[Translation] = []
+        """Translations that no object calls for any more; whoever tells the switches empties it."""
         self._rules: dict[ObjectKey, list[Rules]] = {}
         self.update(state, _all_keys(state))
 
@@ -102,6 +108,8 @@ class Compiler:
                 self.tables[node].remove((flow,))
                 touched.add(node)
         for key in changed:
+            now = _translations(made[key])
+            self.ended += sorted(_translations(self._rules.get(key, ())) - now, key=repr)
             for node, flows, groups in self._parts(self._rules.pop(key, ())):
                 self.tables[node].remove(flows, groups)
                 touched.add(node)

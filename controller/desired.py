@@ -10,7 +10,7 @@ from cluster.model import Cluster
 from cluster.nodes import cluster_document
 from cluster.objects import Object
 from controller.compiler import Compiler
-from controller.flow import FlowTable
+from controller.flow import FlowTable, Translation
 from controller.state import Change, NetworkState, ObjectKey, apply, object_key
 
 WATCHED_KINDS = ("Cluster", "Pod", "Service", "EndpointSlice", "Namespace", "NetworkPolicy")
@@ -39,6 +39,13 @@ class Desired:
     @property
     def tables(self) -> Mapping[str, FlowTable]:
         return self._compiler.tables if self._compiler else {}
+
+    def ended(self) -> list[Translation]:
+        """Translations that have ended since the last call."""
+        if self._compiler is None:
+            return []
+        ended, self._compiler.ended = self._compiler.ended, []
+        return ended
 
     def take(self, batch: Batch) -> None:
         """Take in one batch. What it does not change is not compiled again, even when it repeats everything."""

@@ -60,6 +60,7 @@ class DummySwitch:
         self.directory = Path()
         self._ports: dict[str, tuple[str, int]] = {}
         self._read: dict[str, int] = {}
+        self._groups: dict[str, set[int]] = {}
 
     def __enter__(self) -> DummySwitch:
         self.directory = Path(tempfile.mkdtemp(prefix="mininetes-ovs-"))
@@ -165,13 +166,25 @@ class DummySwitch:
 
     def load(self, bridge: str, table: FlowTable) -> None:
         """Put the flows and groups there, all or none. Raises SwitchError with what was refused."""
-        groups = "".join(f"{group}\n" for group in table.groups.values())
-        if groups:
-            self.ofctl("add-groups", bridge, "-", text=groups)
+        self._add_groups(bridge, table)
         self._run(
             *("ovs-ofctl", "-O", OPENFLOW, "--bundle", "add-flows", bridge, "-"),
             text="".join(f"{flow}\n" for flow in table),
         )
+
+    def _add_groups(self, bridge: str, table: FlowTable) -> None:
+        held = self._groups.setdefault(bridge, set())
+        groups = "".join(f"{group}\n" for group_id, group in table.groups.items() if group_id not in held)
+        if groups:
+            self.ofctl("add-groups", bridge, "-", text=groups)
+            held.update(table.groups)
+
+    def replace(self, bridge: str, table: FlowTable) -> None:
+        """Make the bridge's flows these, touching none that stays."""
+        self._add_groups(bridge, table)
+        wanted = self.directory / "wanted.flows"
+        wanted.write_text("".join(f"{flow}\n" for flow in table))
+        self._run("ovs-ofctl", "-O", OPENFLOW, "--bundle", "replace-flows", bridge, str(wanted))
 
     def differences(self, bridge: str, table: FlowTable) -> str:
         """How the bridge's flows differ from these in meaning, "" if not at all (`ovs-ofctl diff-flows`)."""

@@ -11,7 +11,10 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from controller.flow import OFPG_ANY, OFPGT_SELECT, OFPMT_OXM, OFPP_ANY, Flow, FlowKey, Group
+from cluster.model import IPAddress
+from controller.actions import NX_VENDOR_ID
+from controller.fields import IP_PROTO
+from controller.flow import OFPG_ANY, OFPGT_SELECT, OFPMT_OXM, OFPP_ANY, Flow, FlowKey, Group, Translation
 
 OFP_VERSION = 4
 OFPT_EXPERIMENTER, OFPT_FLOW_MOD, OFPT_GROUP_MOD, OFPT_MULTIPART_REQUEST, OFPT_BARRIER_REQUEST = 4, 14, 15, 18, 20
@@ -27,6 +30,10 @@ ONF_EXPERIMENTER_ID = 0x4F4E4600
 ONF_ET_BUNDLE_CONTROL, ONF_ET_BUNDLE_ADD_MESSAGE = 2300, 2301
 ONF_BCT_OPEN_REQUEST, ONF_BCT_COMMIT_REQUEST = 0, 4
 ONF_BF_ATOMIC_ORDERED = 0b11
+
+NXT_CT_FLUSH = 32
+NXT_CT_ORIG_TUPLE, NXT_CT_REPLY_TUPLE, NXT_CT_ZONE_ID = 0, 1, 2
+NXT_CT_TUPLE_SRC, NXT_CT_TUPLE_DST, NXT_CT_TUPLE_SRC_PORT, NXT_CT_TUPLE_DST_PORT = 0, 1, 2, 3
 
 _HEADER = struct.Struct("!BBHI")
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIH2x")
@@ -68,6 +75,24 @@ def add_group(group: Group) -> Message:
 
 def delete_group(group_id: int) -> Message:
     return Message(OFPT_GROUP_MOD, _GROUP_MOD.pack(OFPGC_DELETE, OFPGT_SELECT, group_id))
+
+
+def flush_connections(ended: Translation, zone: int) -> Message:
+    """Forget the connections of this zone that were translated so (NXT_CT_FLUSH, Open vSwitch 3.1)."""
+    original = _tuple(NXT_CT_TUPLE_DST, ended.address, NXT_CT_TUPLE_DST_PORT, ended.service_port)
+    answers = _tuple(NXT_CT_TUPLE_SRC, ended.endpoint, NXT_CT_TUPLE_SRC_PORT, ended.target_port)
+    body = struct.pack("!IIB7x", NX_VENDOR_ID, NXT_CT_FLUSH, IP_PROTO[ended.protocol])
+    body += _property(NXT_CT_ORIG_TUPLE, bytes(4) + original) + _property(NXT_CT_REPLY_TUPLE, bytes(4) + answers)
+    return Message(OFPT_EXPERIMENTER, body + _property(NXT_CT_ZONE_ID, struct.pack("!H", zone)))
+
+
+def _tuple(address_type: int, address: IPAddress, port_type: int, port: int) -> bytes:
+    mapped = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+    return _property(address_type, mapped) + _property(port_type, struct.pack("!H", port))
+
+
+def _property(kind: int, content: bytes) -> bytes:
+    return struct.pack("!HH", kind, 4 + len(content)) + content + bytes(-(4 + len(content)) % 8)
 
 
 def barrier(xid: int) -> bytes:

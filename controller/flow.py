@@ -7,14 +7,18 @@ id and a cookie together say everything about a flow: comparing with a switch ne
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import combinations
 
-from controller.actions import Action, Conjunction, Conntrack, DecTTL, Goto, Resubmit, ToGroup
+from cluster.model import IPAddress
+from controller.actions import Action as PlainAction
+from controller.actions import Conjunction, Conntrack, DecTTL, Goto, Resubmit, ToGroup
 from controller.fields import FIELD
+from controller.learn import Learn
 from controller.match import Match, merged
 from controller.pipeline import BITS, TABLE, TABLE_ID, Feature
 
@@ -24,6 +28,9 @@ OFPMT_OXM = 1
 OFPGT_SELECT = 1
 OFPP_ANY = OFPG_ANY = 0xFFFFFFFF
 OFPG_MAX = 0xFFFFFF00
+MAX_TOUCHED = 20_000
+
+Action = PlainAction | Learn
 
 FlowKey = tuple[int, int]
 """(table id, cookie): names one flow of one switch."""
@@ -112,7 +119,8 @@ def _check_action(table_name: str, action: Action, is_ip: bool) -> None:
     if isinstance(action, Goto | Conntrack | Resubmit):
         if action.table != table.miss and action.table not in table.next:
             raise ValueError(f"does not lead to {action.table}")
-        if TABLE_ID[action.table] <= TABLE_ID[table_name]:
+        again = isinstance(action, Resubmit) and action.table == table_name
+        if TABLE_ID[action.table] <= TABLE_ID[table_name] and not again:
             raise ValueError(f"cannot go back to {action.table}")
 
 
@@ -131,7 +139,17 @@ def encode_instructions(actions: tuple[Action, ...]) -> bytes:
     return wire
 
 
-Bucket = tuple[Action, ...]
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    weight: int
+    actions: tuple[Action, ...]
+
+    def encode(self) -> bytes:
+        actions = b"".join(action.encode() for action in self.actions)
+        return struct.pack("!HHII4x", 16 + len(actions), self.weight, OFPP_ANY, OFPG_ANY) + actions
+
+    def __str__(self) -> str:
+        return f"bucket=weight:{self.weight},actions={','.join(map(str, self.actions))}"
 
 
 @dataclass(frozen=True)
@@ -144,24 +162,31 @@ class Group:
     purpose: str
     buckets: tuple[Bucket, ...]
     owner: str
+    companion: Flow | None = None
+    """A flow that its buckets lead to: there as long as the group is."""
     wire: bytes = field(init=False, repr=False, compare=False)
     """The buckets as they stand at the end of a group-mod."""
     group_id: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        wire = b"".join(map(_encode_bucket, self.buckets))
+        wire = b"".join(bucket.encode() for bucket in self.buckets)
         content = f"{self.owner} {self.purpose}".encode() + wire
         object.__setattr__(self, "wire", wire)
         object.__setattr__(self, "group_id", digest(content, 32) % OFPG_MAX)
 
     def __str__(self) -> str:
-        buckets = "".join(f",bucket=weight:1,actions={','.join(map(str, bucket))}" for bucket in self.buckets)
-        return f"group_id={self.group_id},type=select{buckets}"
+        return ",".join((f"group_id={self.group_id},type=select", *map(str, self.buckets)))
 
 
-def _encode_bucket(bucket: Bucket) -> bytes:
-    actions = b"".join(action.encode() for action in bucket)
-    return struct.pack("!HHII4x", 16 + len(actions), 1, OFPP_ANY, OFPG_ANY) + actions
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A Service port's address and one that it leads to, as connection tables may hold it."""
+
+    protocol: str
+    address: IPAddress
+    service_port: int
+    endpoint: IPAddress
+    target_port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +196,8 @@ class Rules:
     everywhere: tuple[Flow, ...] = ()
     groups: tuple[Group, ...] = ()
     on: Mapping[str, tuple[Flow, ...]] = field(default_factory=dict)
+    translations: frozenset[Translation] = frozenset()
+    """Those whose entries must go from the connection tables when they are no longer here."""
 
 
 @dataclass(slots=True)
@@ -179,6 +206,10 @@ class FlowTable:
 
     flows: dict[FlowKey, Flow] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
+    _group_users: Counter[int] = field(default_factory=Counter)
+    touched: list[Flow | Group] = field(default_factory=list)
+    """What came or went, in order, since the `generation` began: what a switch may have to be told."""
+    generation: int = 0
     _places: dict[tuple[str, int, Match], Flow] = field(default_factory=dict)
 
     def add(self, flows: Iterable[Flow], groups: Iterable[Group] = ()) -> None:
@@ -188,16 +219,36 @@ class FlowTable:
             if other is not None:
                 raise PipelineError(f"two flows in one place: {flow} ({flow.owner}) and {other} ({other.owner})")
             self._places[place] = self.flows[flow.key] = flow
+            self._touch(flow)
         for group in groups:
             if self.groups.setdefault(group.group_id, group) != group:
-                raise PipelineError(f"two groups of one id: {group.owner} and {self.groups[group.group_id].owner}")
+                raise PipelineError(f"two groups of one id: {group} and {self.groups[group.group_id]}")
+            self._group_users[group.group_id] += 1
+            if group.companion and self._group_users[group.group_id] == 1:
+                self.add((group.companion,))
+            self._touch(group)
 
     def remove(self, flows: Iterable[Flow], groups: Iterable[Group] = ()) -> None:
         for flow in flows:
             del self._places[flow.table, flow.priority, flow.match]
             del self.flows[flow.key]
+            self._touch(flow)
         for group in groups:
-            del self.groups[group.group_id]
+            self._group_users[group.group_id] -= 1
+            if not self._group_users[group.group_id]:
+                del self.groups[group.group_id], self._group_users[group.group_id]
+                self.remove((group.companion,) if group.companion else ())
+                self._touch(group)
+
+    def _touch(self, what: Flow | Group) -> None:
+        if len(self.touched) > MAX_TOUCHED + len(self.flows):
+            self.touched.clear()
+            self.generation += 1
+        self.touched.append(what)
+
+    def is_replaced(self, flow: Flow) -> bool:
+        """Another flow stands in its place: adding that one removes this one."""
+        return (flow.table, flow.priority, flow.match) in self._places
 
     def __iter__(self) -> Iterator[Flow]:
         return iter(self.flows.values())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cluster.model import GATEWAY_MAC, Cluster, Node, PodInterface
+from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES, Cluster, Node, PodInterface
 from controller.actions import Action, DecTTL, Goto, Load, SetField
 from controller.flow import Flow, Rules
 from controller.match import bits, eth_dst, eth_src, eth_type, ip_dst, ip_ttl
@@ -20,6 +20,7 @@ from controller.pipeline import (
     PRIORITY_HIGH,
     PRIORITY_LOW,
     PRIORITY_NORMAL,
+    SERVICE_MARK,
     SNAT,
     SOURCE,
     Destination,
@@ -83,15 +84,20 @@ def _node_flows(node: Node) -> list[Flow]:
 
 
 def _any_flows(cluster: Cluster, ip_version: int) -> list[Flow]:
-    """The default route (for pods only: what the kernel or a tunnel brings is for this node or for nobody), TTL."""
+    """The default route (for pods: what the kernel or a tunnel brings is for this node or for nobody), TTL."""
     owner, family = f"Cluster {cluster.name}", eth_type(ip_version)
     default = (Load(DESTINATION, Destination.NODE), Goto(L3_DEC_TTL))
     routed = (DecTTL(), SetField(eth_src(GATEWAY_MAC)), Goto(SNAT))
     sent_by_kernel = (SetField(eth_src(GATEWAY_MAC)), Goto(SNAT))
     from_pod, from_node = bits(SOURCE, Source.POD), bits(SOURCE, Source.NODE)
+    refused = (family, ip_dst(REFUSING_ADDRESSES[ip_version]))
+    node_to_endpoint = (from_node, family, bits(SERVICE_MARK, 1))
     # The kernel has decremented what it forwards, and owes nothing for what it sends itself.
     return [
         Flow(L3_FORWARDING, PRIORITY_LOW, (from_pod, family), default, Feature.FORWARDING, owner),
+        # What the kernel brought comes back to it translated, to reach an endpoint with a node's own address.
+        Flow(L3_FORWARDING, PRIORITY_LOW, node_to_endpoint, default, Feature.FORWARDING, owner),
+        Flow(L3_FORWARDING, PRIORITY_HIGH, refused, default, Feature.FORWARDING, owner),
         Flow(L3_DEC_TTL, PRIORITY_HIGH, (from_node, family), sent_by_kernel, Feature.FORWARDING, owner),
         *(
             Flow(L3_DEC_TTL, PRIORITY_NORMAL, (family, ip_ttl(ttl)), (), Feature.FORWARDING, owner)

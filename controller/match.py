@@ -135,7 +135,8 @@ def ip_ttl(ttl: int) -> MatchField:
 def bits(which: Bits, value: int) -> MatchField:
     """Bits of a register or of the connection's mark. Raises ValueError for a value that they cannot have."""
     check_value(which, value)
-    return MatchField(which.field, value << which.low, which.mask, which.name)
+    whole = which.width == FIELD[which.field].bits
+    return MatchField(which.field, value << which.low, None if whole else which.mask, which.name)
 
 
 def check_value(which: Bits, value: int) -> None:

@@ -48,10 +48,11 @@ class Destination(IntEnum):
 
 
 class EndpointBy(IntEnum):
-    """How the endpoint of a new connection was chosen: by the hash of the connection, or as the client's last one."""
+    """What ENDPOINT says: the number that was drawn, a digest of the client's last endpoint, the count to draw from."""
 
     NUMBER = 0
     AFFINITY = 1
+    COUNT = 2
 
 
 SOURCE = Bits("source", "reg0", 0, 3, tuple(Source))
@@ -69,7 +70,7 @@ SNAT_ZONE = Bits("snat_zone", "reg1", 16, 31)
 OUTPUT_PORT = Bits("output_port", "reg2", 0, 31)
 ENDPOINT_BY = Bits("endpoint_by", "reg0", 8, 9, tuple(EndpointBy))
 ENDPOINT = Bits("endpoint", "reg3", 0, 31)
-"""Which of a Service port's endpoints: its number (EndpointBy.NUMBER) or a digest of its address (AFFINITY)."""
+"""Which of a Service port's endpoints, or how many, as ENDPOINT_BY says."""
 SERVICE_PORT = Bits("service_port", "xreg2", 0, 63)
 """Which Service port: a digest of its Service, name, protocol and IP family."""
 SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
@@ -188,7 +189,8 @@ PIPELINE: tuple[Table, ...] = (
         ENDPOINT_DNAT,
         matches=frozenset({"eth_type", "ip_proto", "service_port", "endpoint", "endpoint_by"}),
         writes=frozenset({"endpoint", "endpoint_by", "nat", "service_mark", "learn"}),
-        next=(EGRESS_POLICY,),
+        # Itself: a number is looked up first, then the endpoint that clients come back to.
+        next=(EGRESS_POLICY, ENDPOINT_DNAT),
     ),
     Table(
         EGRESS_POLICY,
@@ -218,7 +220,7 @@ PIPELINE: tuple[Table, ...] = (
     ),
     Table(
         SNAT,
-        matches=frozenset({"source", "service_mark"}) | IP_SOURCE | IP_DESTINATION,
+        matches=frozenset({"source", "ct_state", "service_mark"}) | IP_SOURCE | IP_DESTINATION,
         writes=frozenset({"nat"}),
         next=(INGRESS_POLICY, OUTPUT),
         miss=INGRESS_POLICY,
@@ -271,3 +273,4 @@ class Feature(IntEnum):
     DIRECT = 9
     OUTPUT = 10
     POLICIES = 11
+    AFFINITY = 12

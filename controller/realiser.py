@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cluster.client import Batch
+from cluster.model import Node
 from controller.desired import Desired
 from controller.events import BarrierAnswer, Connection, HeldFlows, HeldGroups, PacketIn, Received, Refused
+from controller.flow import Translation
 from controller.switch import Switch
 
 LOG = logging.getLogger("controller.realiser")
@@ -71,17 +73,18 @@ class Realiser:
         known = set(self._node_by_dpid)
         for dpid in self._switches.keys() - known:
             self._drop_switch(dpid)
+        ended = self._desired.ended()
         for dpid, connection in self._connections.items():
             if dpid in self._switches:
-                self._want(dpid)
+                self._want(dpid, ended)
             else:
                 self._attach(connection)
         self._tell()
 
     @property
-    def _node_by_dpid(self) -> Mapping[int, str]:
+    def _node_by_dpid(self) -> Mapping[int, Node]:
         cluster = self._desired.cluster
-        return {node.dpid: node.name for node in cluster.nodes} if cluster else {}
+        return {node.dpid: node for node in cluster.nodes} if cluster else {}
 
     def _attach(self, connection: Connection) -> None:
         """Begin with a switch, once the cluster is known that has a node for it."""
@@ -92,9 +95,9 @@ class Realiser:
         switch.connected()
         self._want(connection.dpid)
 
-    def _want(self, dpid: int) -> None:
+    def _want(self, dpid: int, ended: Iterable[Translation] = ()) -> None:
         switch = self._switches[dpid]
-        switch.want(self._desired.revision, self._desired.tables[switch.node])
+        switch.want(self._desired.revision, self._desired.tables[switch.node], ended)
 
     def _drop_switch(self, dpid: int) -> None:
         switch = self._switches.pop(dpid, None)
@@ -103,7 +106,7 @@ class Realiser:
 
     def _tell(self) -> None:
         """Report when something is new. A node whose switch is away keeps the revision where it was."""
-        switches = {name: self._switches.get(dpid) for dpid, name in self._node_by_dpid.items()}
+        switches = {node.name: self._switches.get(dpid) for dpid, node in self._node_by_dpid.items()}
         if not switches:
             return
         held = [switch.realised_revision if switch else 0 for switch in switches.values()]

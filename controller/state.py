@@ -15,6 +15,14 @@ from controller.policy_model import NetworkPolicy, network_policy
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """On every EndpointSlice: the Service that it belongs to."""
 
+PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+"""On a Service that another proxy is to realise."""
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+"""On a Service that no proxy is to realise, though it has an address."""
+TOPOLOGY_MODE_ANNOTATION = "service.kubernetes.io/topology-mode"
+DEFAULT_AFFINITY_TIMEOUT_S = 10800
+"""ClientIPConfig: "Default value is 10800(for 3 hours)"."""
+
 ObjectKey = tuple[str, str]
 """(kind, "namespace/name"): what is compiled, and kept, together."""
 
@@ -30,9 +38,14 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """`affinity_timeout_s` None: every connection is balanced by itself."""
+
     key: str
     cluster_ips: tuple[IPAddress, ...]
     ports: tuple[ServicePort, ...]
+    affinity_timeout_s: int | None = None
+    internal_traffic_is_local: bool = False
+    uses_hints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +58,25 @@ class SlicePort:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointSlice:
-    """`addresses` are those of the ready endpoints."""
+class Endpoint:
+    """One entry of a slice. `zone_hints` and `node_hints`: for whose clients it is meant; none = for everybody's."""
 
+    address: IPAddress
+    ready: bool = True
+    serving: bool = True
+    terminating: bool = False
+    node: str | None = None
+    zone_hints: frozenset[str] = frozenset()
+    node_hints: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
     key: str
     service: str
     ip_version: int
     ports: tuple[SlicePort, ...]
-    addresses: tuple[IPAddress, ...]
+    endpoints: tuple[Endpoint, ...]
 
 
 @dataclass(frozen=True)
@@ -80,16 +104,35 @@ def object_key(obj: Mapping[str, Any]) -> str:
 
 
 def service(obj: Mapping[str, Any]) -> Service | None:
-    """A Service as the pipeline sees it; None for those without an address (headless, ExternalName, not allocated)."""
+    """A Service as the pipeline sees it; None for those without an address (headless, ExternalName, not allocated),
+    and for those that are somebody else's to realise (labels that kube-proxy heeds, too).
+    """
     spec = obj.get("spec", {})
     cluster_ips = spec.get("clusterIPs") or [spec.get("clusterIP")]
     if spec.get("type") == "ExternalName" or not cluster_ips[0] or cluster_ips[0] == "None":
         return None
+    if labels(obj).keys() & {PROXY_NAME_LABEL, HEADLESS_LABEL}:
+        return None
     ports = (
         ServicePort(port.get("name") or "", port.get("protocol", "TCP"), int(port["port"]))
-        for port in spec.get("ports", ())
+        for port in spec.get("ports") or ()
     )
-    return Service(object_key(obj), tuple(map(ip_address, cluster_ips)), tuple(ports))
+    topology_mode = (obj["metadata"].get("annotations") or {}).get(TOPOLOGY_MODE_ANNOTATION, "")
+    return Service(
+        object_key(obj),
+        tuple(map(ip_address, cluster_ips)),
+        tuple(ports),
+        affinity_timeout_s=_affinity_timeout_s(spec),
+        internal_traffic_is_local=spec.get("internalTrafficPolicy") == "Local",
+        uses_hints=bool(spec.get("trafficDistribution")) or topology_mode.lower() == "auto",
+    )
+
+
+def _affinity_timeout_s(spec: Mapping[str, Any]) -> int | None:
+    if spec.get("sessionAffinity") != "ClientIP":
+        return None
+    client_ip = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    return int(client_ip.get("timeoutSeconds") or DEFAULT_AFFINITY_TIMEOUT_S)
 
 
 def endpoint_slice(obj: Mapping[str, Any]) -> EndpointSlice | None:
@@ -98,23 +141,35 @@ def endpoint_slice(obj: Mapping[str, Any]) -> EndpointSlice | None:
     if service_name is None or obj.get("addressType") == "FQDN":
         return None
     ports = (
-        SlicePort(port.get("name") or "", port.get("protocol", "TCP"), int(port["port"]))
+        SlicePort(port.get("name") or "", port.get("protocol") or "TCP", int(port["port"]))
         for port in obj.get("ports") or ()
         if port.get("port") is not None
-    )
-    # discovery.k8s.io/v1: "a nil value [of ready] should be interpreted as true"; "consumers should use only the
-    # first element" of addresses.
-    addresses = (
-        ip_address(endpoint["addresses"][0])
-        for endpoint in obj.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
     )
     return EndpointSlice(
         key=object_key(obj),
         service=f"{namespace(obj)}/{service_name}",
         ip_version=6 if obj.get("addressType") == "IPv6" else 4,
         ports=tuple(ports),
-        addresses=tuple(sorted(set(addresses), key=int)),
+        endpoints=tuple(map(_endpoint, obj.get("endpoints") or ())),
+    )
+
+
+def _endpoint(entry: Mapping[str, Any]) -> Endpoint:
+    """discovery.k8s.io/v1: "a nil value [of ready] should be interpreted as true"; "a nil value [of serving] … defer to
+    the ready condition"; "[terminating:] nil … should be interpreted as false"; "consumers should use only the first
+    element" of addresses.
+    """
+    conditions, hints = entry.get("conditions") or {}, entry.get("hints") or {}
+    ready = conditions.get("ready") is not False
+    serving = conditions.get("serving")
+    return Endpoint(
+        ip_address(entry["addresses"][0]),
+        ready=ready,
+        serving=ready if serving is None else bool(serving),
+        terminating=bool(conditions.get("terminating")),
+        node=entry.get("nodeName"),
+        zone_hints=frozenset(hint["name"] for hint in hints.get("forZones") or ()),
+        node_hints=frozenset(hint["name"] for hint in hints.get("forNodes") or ()),
     )
 
 

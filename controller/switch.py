@@ -10,9 +10,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from cluster.model import Node
 from controller import encode
 from controller.encode import Message
-from controller.flow import Flow, FlowKey, FlowTable, Group
+from controller.flow import Flow, FlowKey, FlowTable, Group, Translation
+from controller.pipeline import SESSION_AFFINITY, TABLE_ID, conntrack_zones
 
 LOG = logging.getLogger("controller.switch")
 
@@ -48,8 +50,11 @@ class _Sent:
 class Switch:
     """One connection to one node's switch. `send` writes bytes to it."""
 
-    def __init__(self, node: str, send: Callable[[bytes], object]) -> None:
-        self.node = node
+    def __init__(self, node: Node, send: Callable[[bytes], object]) -> None:
+        self.node = node.name
+        self._zone, _ = conntrack_zones(node.index)
+        self._ended: list[Translation] = []
+        self._compared = (0, 0, 0)
         self.flow_mods_sent = 0
         self.realised_revision = 0
         self.refused: dict[FlowKey | int, Refusal] = {}
@@ -70,7 +75,8 @@ class Switch:
         self._send(encode.ask_flows(self._next_xid()) + encode.ask_groups(self._next_xid()))
 
     def holds_flows(self, keys: Iterable[FlowKey], last: bool) -> None:
-        self._flows.update(keys)
+        """What the switch has learned by itself is its own."""
+        self._flows.update(key for key in keys if key[0] != TABLE_ID[SESSION_AFFINITY])
         self._read(encode.OFPMP_FLOW, last)
 
     def holds_groups(self, ids: Iterable[int], last: bool) -> None:
@@ -82,9 +88,13 @@ class Switch:
             self._unread.discard(what)
             self._proceed()
 
-    def want(self, revision: int, table: FlowTable) -> None:
-        """This is what the switch must hold now. Later calls replace earlier ones that were not begun."""
+    def want(self, revision: int, table: FlowTable, ended: Iterable[Translation] = ()) -> None:
+        """This is what the switch must hold now. Later calls replace earlier ones that were not begun.
+
+        `ended`: connections that were translated so must be forgotten when it does.
+        """
         self._wanted = (revision, table)
+        self._ended += ended
         self._proceed()
 
     def _proceed(self) -> None:
@@ -93,8 +103,30 @@ class Switch:
         revision, table = self._wanted
         self._wanted = None
         self.refused = {key: what for key, what in self.refused.items() if key in table.flows or key in table.groups}
-        messages = list(self._difference(table))
+        place = (id(table), table.generation, 0)
+        known = self._compared[:2] == place[:2]
+        messages = list(self._changes(table) if known else self._difference(table))
+        self._compared = (*place[:2], len(table.touched))
         self._begin(revision, messages)
+
+    def _changes(self, table: FlowTable) -> Iterator[Message]:
+        """`_difference`, when the table has been compared before: costs what was touched since."""
+        touched = dict.fromkeys(table.touched[self._compared[2] :])
+        flows = [each for each in touched if isinstance(each, Flow)]
+        groups = [each for each in touched if isinstance(each, Group)]
+        wanted = {flow.key: flow for flow in flows if flow.key in table.flows and flow.key not in self.refused}
+        wanted_groups = {group.group_id for group in groups if group.group_id in table.groups}
+        gone = {flow.key: flow for flow in flows if flow.key not in table.flows and flow.key in self._flows}
+        gone_groups = {group.group_id for group in groups if group.group_id not in table.groups} & self._groups
+        new_groups = wanted_groups - self._groups - self.refused.keys()
+        yield from (encode.add_group(table.groups[group_id]) for group_id in sorted(new_groups))
+        yield from (encode.add_flow(flow) for key, flow in wanted.items() if key not in self._flows)
+        yield from (encode.delete_flow(key) for key, flow in gone.items() if not table.is_replaced(flow))
+        yield from (encode.delete_group(group_id) for group_id in sorted(gone_groups))
+        self._flows.difference_update(gone)
+        self._flows.update(wanted)
+        self._groups.difference_update(gone_groups)
+        self._groups.update(new_groups)
 
     def _difference(self, table: FlowTable) -> Iterator[Message]:
         """In the order that no flow ever names a group that is not there, and no packet finds no flow."""
@@ -107,7 +139,8 @@ class Switch:
 
     def _begin(self, revision: int, messages: Sequence[Message]) -> None:
         """Nothing to send: realised at once. Else bundles, and a barrier behind them."""
-        if not messages:
+        ended, self._ended = self._ended, []
+        if not messages and not ended:
             self.realised_revision = revision
             return
         sent, wire = _Sent(0, revision), []
@@ -118,6 +151,11 @@ class Switch:
             sent.messages.update(numbered)
             sent.commits[commit_xid] = range(open_xid + 1, commit_xid)
             wire.append(encode.bundle(open_xid, numbered, open_xid, commit_xid))
+        # Behind the changes: what comes after the flush finds the new flows.
+        for translation in ended:
+            xid, message = self._next_xid(), encode.flush_connections(translation, self._zone)
+            sent.messages[xid] = message
+            wire.append(message.encode(xid))
         self._flush(sent, wire, len(messages))
 
     def _flush(self, sent: _Sent, wire: list[bytes], count: int) -> None:

@@ -17,7 +17,15 @@ import socket
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
-from cluster.model import GATEWAY_MAC, POD_GATEWAYS, Cluster, IPNetwork, Node
+from cluster.model import (
+    GATEWAY_MAC,
+    NODE_HAIRPINS,
+    POD_GATEWAYS,
+    REFUSING_ADDRESSES,
+    Cluster,
+    IPNetwork,
+    Node,
+)
 from topo import bridging, emulation, namespaces, netlink, ovs
 
 GATEWAY = "gw0"
@@ -30,6 +38,8 @@ _MACHINE_SYSCTLS = (
 )  # fmt: skip
 _NODE_SYSCTLS = (
     *((f"ipv4/conf/{scope}/rp_filter", "0") for scope in ("all", "default")),
+    # A node's packet to a Service comes back to it from its switch, with its own address as the source.
+    ("ipv4/conf/all/accept_local", "1"),
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
 )
@@ -144,8 +154,17 @@ def _configure_gateway(cluster: Cluster, node: Node) -> None:
         gateway = socket.if_nametoindex(GATEWAY)
         own.run([netlink.no_link_local(gateway), netlink.set_link(gateway, up=True)])
         own.run(netlink.add_address(gateway, address, address.max_prefixlen) for address in node.gateway_addresses)
+        own.run(_service_addresses(node, gateway))
         own.run(router_neighbours(gateway, {cidr.version for cidr in node.pod_cidrs}))
         own.run(_pod_routes(cluster, node, gateway))
+
+
+def _service_addresses(node: Node, gateway: int) -> Iterator[netlink.Message]:
+    """Refusing takes a TCP stack, and so does seeming to be somebody else; the switch translates to and from these."""
+    for version in {cidr.version for cidr in node.pod_cidrs}:
+        refusing, hairpin = REFUSING_ADDRESSES[version], NODE_HAIRPINS[version]
+        yield netlink.add_address(gateway, refusing, refusing.max_prefixlen)
+        yield netlink.add_route(gateway, ip_network(hairpin), via=POD_GATEWAYS[version], onlink=True)
 
 
 def router_neighbours(index: int, versions: Iterable[int]) -> Iterator[netlink.Message]:

@@ -1,4 +1,4 @@
-"""Packets as bytes, made and read by hand: Ethernet, IPv4 or IPv6, TCP. Enough to see what became of one."""
+"""Packets as bytes, made and read by hand: Ethernet, IPv4 or IPv6, TCP or UDP. Enough to see what became of one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 IPAddress = IPv4Address | IPv6Address
 ETH_TYPE = {4: 0x0800, 6: 0x86DD}
-TCP = 6
-SYN, ACK = 0x02, 0x10
+TCP, UDP = 6, 17
+SYN, RST, ACK = 0x02, 0x04, 0x10
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,29 @@ class Packet:
     tcp_dst: int = 9
     ttl: int = 64
     flags: int = SYN
+    ip_proto: int = TCP
 
     def encode(self) -> bytes:
-        acknowledged = 1 if self.flags & ACK else 0
-        fixed = (self.tcp_src, self.tcp_dst, 0, acknowledged, 5 << 4, self.flags, 0xFFFF)
-        payload = struct.pack("!HHIIBBH4x", *fixed)
-        payload = _with_checksum(payload, 16, self._pseudo_header(len(payload)))
+        payload = self._transport()
         ethernet = _mac(self.eth_dst) + _mac(self.eth_src) + struct.pack("!H", ETH_TYPE[self.ip_src.version])
         if self.ip_src.version == 6:
-            header = struct.pack("!IHBB", 6 << 28, len(payload), TCP, self.ttl)
+            header = struct.pack("!IHBB", 6 << 28, len(payload), self.ip_proto, self.ttl)
             return ethernet + header + self.ip_src.packed + self.ip_dst.packed + payload
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, self.ttl, TCP, 0)
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, self.ttl, self.ip_proto, 0)
         return ethernet + _with_checksum(header + self.ip_src.packed + self.ip_dst.packed, 10) + payload
 
+    def _transport(self) -> bytes:
+        """`tcp_src` and `tcp_dst` are the ports of UDP, too."""
+        if self.ip_proto == UDP:
+            datagram = struct.pack("!HHH2x", self.tcp_src, self.tcp_dst, 8)
+            return _with_checksum(datagram, 6, self._pseudo_header(len(datagram)))
+        acknowledged = 1 if self.flags & ACK else 0
+        fixed = (self.tcp_src, self.tcp_dst, 0, acknowledged, 5 << 4, self.flags, 0xFFFF)
+        segment = struct.pack("!HHIIBBH4x", *fixed)
+        return _with_checksum(segment, 16, self._pseudo_header(len(segment)))
+
     def _pseudo_header(self, length: int) -> bytes:
-        return self.ip_src.packed + self.ip_dst.packed + struct.pack("!IHH", length, 0, TCP)
+        return self.ip_src.packed + self.ip_dst.packed + struct.pack("!IHH", length, 0, self.ip_proto)
 
     def reply(self) -> Packet:
         """What its receiver answers, sent to the switch."""
@@ -57,14 +65,18 @@ def decode(wire: bytes) -> Packet:
     eth_dst, eth_src = wire[0:6].hex(":"), wire[6:12].hex(":")
     if wire[12:14] == b"\x08\x00":
         length = struct.unpack("!H", wire[16:18])[0] - 20
-        ttl, source, destination, transport = wire[22], wire[26:30], wire[30:34], wire[34 : 34 + length]
+        ttl, protocol, source, destination = wire[22], wire[23], wire[26:30], wire[30:34]
+        transport = wire[34 : 34 + length]
         assert _checksum(wire[14:34]) == 0, "the IPv4 header's checksum is wrong"
     else:
         length = struct.unpack("!H", wire[18:20])[0]
-        ttl, source, destination, transport = wire[21], wire[22:38], wire[38:54], wire[54 : 54 + length]
+        ttl, protocol, source, destination = wire[21], wire[20], wire[22:38], wire[38:54]
+        transport = wire[54 : 54 + length]
     tcp_src, tcp_dst = struct.unpack("!HH", transport[:4])
-    packet = Packet(eth_src, eth_dst, ip_address(source), ip_address(destination), tcp_src, tcp_dst, ttl, transport[13])
-    assert _checksum(packet._pseudo_header(length) + transport) == 0, "the TCP checksum is wrong"
+    flags = transport[13] if protocol == TCP else SYN
+    ends = ip_address(source), ip_address(destination)
+    packet = Packet(eth_src, eth_dst, *ends, tcp_src, tcp_dst, ttl, flags, protocol)
+    assert _checksum(packet._pseudo_header(length) + transport) == 0, "the transport's checksum is wrong"
     return packet
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from conftest import Testbed
+from packets import TCP, UDP
 from specs import cluster_object, model, pod_object, service_object, slice_object, state_of
+from world import World
 
 from controller.compiler import compile
 from controller.dummy_switch import wait_until
+from controller.pipeline import ENDPOINT_DNAT, SESSION_AFFINITY, TABLE_ID
 
 CLUSTER = model(nodes=2, ip_family="dual")
 PODS = [pod_object(CLUSTER, "a", 1, 2), pod_object(CLUSTER, "b", 2, 2), pod_object(CLUSTER, "c", 2, 3)]
@@ -60,9 +65,50 @@ def test_a_changed_endpoint_costs_four_messages_per_node(testbed: Testbed) -> No
     revision = testbed.api.put(slice_object("web", ["10.244.0.2", "10.244.1.3"]))
     after = testbed.controller.wait_for(revision)
     assert after["flow_mods_sent"] - before["flow_mods_sent"] <= 4 * len(CLUSTER.nodes)
-    groups = testbed.switch.ofctl("dump-groups", CLUSTER.nodes[0].bridge)
-    assert "10.244.1.3" in groups
-    assert "10.244.1.2:" not in groups
+    flows = testbed.switch.ofctl("dump-flows", CLUSTER.nodes[0].bridge, f"table={TABLE_ID[ENDPOINT_DNAT]}")
+    assert "10.244.1.3" in flows
+    assert "10.244.1.2:" not in flows
+
+
+def test_udp_connections_to_an_endpoint_that_went_are_forgotten(testbed: Testbed) -> None:
+    """The rest stays: another endpoint's, and TCP's."""
+    dns = [service_object("dns", ["10.96.0.53"], 53, "UDP"), slice_object("dns", ["10.244.1.2"], 5353, "UDP")]
+    state = state_of(CLUSTER, *PODS, *SERVICE, *dns)
+    testbed.api.put(cluster_object(nodes=2, ip_family="dual"), *PODS, *SERVICE, *dns)
+    testbed.start(state)
+    testbed.controller.wait_for(testbed.api.revision)
+    shop = World(state, testbed.switch)
+    for to, port, protocol in (("10.96.0.53", 53, UDP), ("10.96.0.10", 80, TCP)):
+        shop.from_pod("a", ip_address(to), tcp_src=7000, tcp_dst=port, ip_proto=protocol)
+    before = testbed.switch.control("dpctl/dump-conntrack")
+    assert "dport=53)" in before
+    detail = testbed.controller.wait_for(testbed.api.put(slice_object("dns", ["10.244.1.3"], 5353, "UDP")))
+    assert detail["refused"] == []
+    after = testbed.switch.control("dpctl/dump-conntrack")
+    assert "dport=53)" not in after
+    assert "dport=80)" in after
+    (arrival,) = shop.from_pod("a", ip_address("10.96.0.53"), tcp_src=7000, tcp_dst=53, ip_proto=UDP)
+    assert str(arrival.packet.ip_dst) == "10.244.1.3"
+
+
+def test_what_a_switch_has_learned_stays_when_the_controller_is_back(testbed: Testbed) -> None:
+    sticky = service_object("web", ["10.96.0.10"])
+    sticky["spec"]["sessionAffinity"] = "ClientIP"
+    testbed.api.put(cluster_object(nodes=2, ip_family="dual"), *PODS, sticky, SERVICE[1])
+    state = state_of(CLUSTER, *PODS, sticky, SERVICE[1])
+    testbed.start(state)
+    testbed.controller.wait_for(testbed.api.revision)
+    shop = World(state, testbed.switch)
+    (arrival,) = shop.from_pod("a", ip_address("10.96.0.10"), tcp_src=7000, tcp_dst=80)
+    testbed.controller.kill()
+    testbed.controller.start()
+    detail = testbed.controller.wait_for(testbed.api.revision)
+    assert detail["flow_mods_sent"] == 0
+    learned = testbed.switch.ofctl("dump-flows", CLUSTER.nodes[0].bridge, f"table={TABLE_ID[SESSION_AFFINITY]}")
+    assert "nw_src=10.244.0.2,nw_dst=10.96.0.10" in learned
+    assert "idle_timeout=10800" in learned
+    (again,) = shop.from_pod("a", ip_address("10.96.0.10"), tcp_src=7001, tcp_dst=80)
+    assert again.packet.ip_dst == arrival.packet.ip_dst
 
 
 def test_a_restarted_switch_gets_its_flows_back(testbed: Testbed) -> None:

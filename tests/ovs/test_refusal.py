@@ -48,7 +48,7 @@ def table() -> FlowTable:
 
 def ready_switch() -> tuple[Switch, Wire]:
     wire = Wire()
-    switch = Switch("worker", wire.send)
+    switch = Switch(model(nodes=1).nodes[0], wire.send)
     switch.connected()
     switch.holds_flows((), last=True)
     switch.holds_groups((), last=True)

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
+from packets import ACK, RST
 from specs import model, service_object, slice_object
-from world import World, world
+from world import Arrival, World, world
+
+from cluster.model import NODE_HAIRPINS, REFUSING_ADDRESSES, REFUSING_PORT
 
 CLUSTER_IP = {4: ip_address("10.96.0.10"), 6: ip_address("fd00:10:96::a")}
 LONELY_IP = {4: ip_address("10.96.0.11"), 6: ip_address("fd00:10:96::b")}
@@ -74,9 +77,33 @@ def test_a_pod_reaches_itself_through_its_service(shop: World, ip_version: int) 
 
 @families
 def test_addresses_and_ports_that_nobody_serves_lead_nowhere(shop: World, ip_version: int) -> None:
-    assert shop.from_pod("a", LONELY_IP[ip_version], tcp_dst=SERVICE_PORT) == []
     assert shop.from_pod("a", UNKNOWN_IP[ip_version], tcp_dst=SERVICE_PORT) == []
     assert shop.from_pod("a", CLUSTER_IP[ip_version], tcp_dst=SERVICE_PORT + 1) == []
+
+
+@families
+def test_a_service_without_endpoints_is_refused_by_the_nodes_kernel(shop: World, ip_version: int) -> None:
+    (arrival,) = shop.from_pod("a", LONELY_IP[ip_version], tcp_dst=SERVICE_PORT)
+    assert arrival.packet.eth_dst == shop.node(1).gateway_mac
+    assert (arrival.packet.ip_dst, arrival.packet.tcp_dst) == (REFUSING_ADDRESSES[ip_version], REFUSING_PORT)
+    (answer,) = shop.from_node(1, arrival.packet.ip_src, **refusal_of(arrival))
+    assert (answer.packet.ip_src, answer.packet.tcp_src) == (LONELY_IP[ip_version], SERVICE_PORT)
+    assert answer.packet.eth_dst == shop.pod("a").mac
+
+
+@families
+def test_a_node_is_refused_too(shop: World, ip_version: int) -> None:
+    """As somebody else, since its kernel would not send the answer to its own address to the switch."""
+    (arrival,) = shop.from_node(1, LONELY_IP[ip_version], tcp_dst=SERVICE_PORT)
+    assert (arrival.packet.ip_src, arrival.packet.ip_dst) == (NODE_HAIRPINS[ip_version], REFUSING_ADDRESSES[ip_version])
+    (answer,) = shop.from_node(1, NODE_HAIRPINS[ip_version], **refusal_of(arrival))
+    assert (answer.packet.ip_src, answer.packet.tcp_src) == (LONELY_IP[ip_version], SERVICE_PORT)
+    assert answer.packet.ip_dst in shop.node(1).gateway_addresses
+
+
+def refusal_of(arrival: Arrival) -> dict[str, object]:
+    asked = arrival.packet
+    return {"ip_src": asked.ip_dst, "tcp_src": asked.tcp_dst, "tcp_dst": asked.tcp_src, "flags": RST | ACK}
 
 
 @families

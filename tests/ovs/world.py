@@ -50,6 +50,16 @@ class World:
         packet = Packet(pod.mac, GATEWAY_MAC, self.address(name, to.version), to)
         return self.send(self.port_of(pod), replace(packet, **changes))
 
+    def post_from_pod(self, name: str, to: IPAddress, **changes: Any) -> None:
+        """As `from_pod`, but not looking what becomes of it: `arrivals` tells of all together."""
+        packet = replace(Packet(self.pod(name).mac, GATEWAY_MAC, self.address(name, to.version), to), **changes)
+        self.switch.control("netdev-dummy/receive", self.port_of(self.pod(name)), packet.encode().hex())
+
+    def arrivals(self) -> list[Arrival]:
+        """What left any switch since it was looked at last, tunnels not followed."""
+        self.switch.control("dpif-netdev/pmd-stats-clear")
+        return [Arrival(each.port, decode(each.packet)) for each in self.switch.deliveries()]
+
     def from_node(self, index: int, to: IPAddress, **changes: Any) -> list[Arrival]:
         node = self.node(index)
         own = next(address for address in node.gateway_addresses if address.version == to.version)

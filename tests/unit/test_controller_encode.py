@@ -10,9 +10,10 @@ import pytest
 
 from cluster.config import resolve
 from controller import encode
+from controller.balancing import HASH_VALUES, shared_group
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
-from controller.pipeline import EGRESS_POLICY, TABLE_ID
+from controller.pipeline import ENDPOINT_DNAT, SERVICE_LB, TABLE_ID
 from controller.state import Change, NetworkState, apply, object_key
 
 FRAMEWORKS = ("ryu", "os_ken")
@@ -73,6 +74,8 @@ def test_every_flow_reads_back_to_the_same_bytes(framework: str, ip_family: str,
         again = bytearray()
         size = match.serialize(again, 0)
         assert bytes(again) == body[:size], f"match of {flow}"
+        if flow.table in (SERVICE_LB, ENDPOINT_DNAT):
+            continue  # Ryu reads these, but writes NAT and 64-bit registers otherwise; Open vSwitch reads them in tests/ovs
         assert _instructions_again(parser, body, size) == body[size:], f"instructions of {flow}"
 
 
@@ -89,16 +92,15 @@ def _instructions_again(parser: Any, body: bytes, offset: int) -> bytes:
 def test_every_bucket_is_read_as_it_was_meant(framework: str) -> None:
     pytest.importorskip(framework)
     parser = importlib.import_module(f"{framework}.ofproto.ofproto_v1_3_parser")
-    groups = list(tables("dual", "overlay").groups.values())
-    assert len(groups) == 6, "one per port and family"
-    for group in groups:
-        (ct,) = parser.OFPBucket.parser(encode.add_group(group).encode(5), 16).actions
-        # Not encoded again: Ryu's own NAT action cannot be read back, not even by Ryu.
-        nat, mark = ct.actions
-        assert (ct.flags, ct.recirc_table) == (1, TABLE_ID[EGRESS_POLICY])
-        assert (nat.range_ipv4_min or nat.range_ipv6_min) in ("10.244.0.2", "fd00:10:244::2")
-        assert nat.range_proto_min == 8080
-        assert (mark.dst, mark.value) == ("ct_mark", 1)
+    wire, offset, weights = encode.add_group(shared_group(3)).encode(5), 16, []
+    while offset < len(wire):
+        bucket = parser.OFPBucket.parser(wire, offset)
+        choice, *_, resubmit = bucket.actions
+        assert resubmit.table_id == TABLE_ID[ENDPOINT_DNAT]
+        weights.append((choice.value, bucket.weight))
+        offset += bucket.len
+    assert sorted(weights) == [(0, 1), (0, 20), (1, 21), (2, 1), (2, 21)], "(2, 1) is what remains"
+    assert HASH_VALUES == 64
 
 
 def some_flow() -> Flow:

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from controller.actions import Action, Conntrack, DecTTL, Goto, Load, Nat, Output, SetField, ToGroup
-from controller.flow import Flow, FlowTable, Group, PipelineError, colliding_owners, overlaps, owner_number
+from controller.flow import Bucket, Flow, FlowTable, Group, PipelineError, colliding_owners, overlaps, owner_number
 from controller.match import Match, bits, ct_state, eth_dst, eth_type, in_port, ip_dst, ip_src, transport_dst
 from controller.pipeline import (
     CLASSIFIER,
@@ -73,6 +73,8 @@ def test_tables_lead_forward_only() -> None:
     names = [table.name for table in PIPELINE]
     for place, table in enumerate(PIPELINE):
         for after in (*table.next, *filter(None, [table.miss])):
+            if after == table.name:
+                continue  # only resubmit may name it: `Flow` refuses the rest
             assert names.index(after) > place, f"{table.name} leads back to {after}"
 
 
@@ -123,7 +125,7 @@ def test_finds_overlaps_of_different_shape() -> None:
 
 
 def test_a_group_of_another_content_is_another_group() -> None:
-    one, other = Group("p", ((Output(1),),), "Service a/b"), Group("p", ((Output(2),),), "Service a/b")
+    one, other = (Group("p", (Bucket(1, (Output(port),)),), "Service a/b") for port in (1, 2))
     assert one.group_id != other.group_id
     assert str(one) == f"group_id={one.group_id},type=select,bucket=weight:1,actions=output:1"
     assert str(ToGroup(one.group_id)) == f"group:{one.group_id}"

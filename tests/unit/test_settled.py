@@ -8,7 +8,7 @@ import pytest
 import samples
 
 from cluster.objects import Object
-from cluster.settled import missing_pod, unsettled
+from cluster.settled import missing_pods
 
 
 def pod(phase: str, is_ready: bool, **metadata: Any) -> Object:
@@ -19,7 +19,7 @@ def pod(phase: str, is_ready: bool, **metadata: Any) -> Object:
 
 
 def reasons(a_pod: Object, *nodes: Object) -> list[str]:
-    return [missing_pod(pod).reason for pod in unsettled([a_pod], nodes)]
+    return [missing.reason for missing in missing_pods([a_pod], nodes)]
 
 
 @pytest.mark.parametrize(("phase", "is_ready"), [("Running", True), ("Succeeded", False)])
