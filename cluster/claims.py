@@ -32,8 +32,8 @@ class Claim:
 
     def covers(self, table: str, source: Pod, target: Pod) -> bool:
         return (
-            _any(self.sources, source)
-            and _any(self.targets, target)
+            names(self.sources, source)
+            and names(self.targets, target)
             and (not self.ports or any(fnmatchcase(table, port) for port in self.ports))
         )
 
@@ -74,7 +74,8 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _any(patterns: Sequence[str], pod: Pod) -> bool:
+def names(patterns: Sequence[str], pod: Pod) -> bool:
+    """Whether a side of a claim names this pod."""
     return any(_is(pattern, pod) for pattern in patterns)
 
 
@@ -91,13 +92,8 @@ def deciding(claims: Sequence[Claim], table: str, source: Pod, target: Pod) -> C
     return next((claim for claim in reversed(claims) if claim.covers(table, source, target)), None)
 
 
-def unused(claims: Iterable[Claim], pods: Sequence[Pod], tables: Sequence[str]) -> Iterator[Claim]:
-    """Claims about nobody: a name that no pod has, or a port that is not asked."""
+def unused(claims: Iterable[Claim], pods: Sequence[Pod]) -> Iterator[Claim]:
+    """Claims about nobody: a name that no pod has."""
     for claim in claims:
-        covered = (
-            any(_any(claim.sources, pod) for pod in pods)
-            and any(_any(claim.targets, pod) for pod in pods)
-            and (not claim.ports or any(fnmatchcase(table, port) for table in tables for port in claim.ports))
-        )
-        if not covered:
+        if not all(any(names((side,), pod) for pod in pods) for side in (*claim.sources, *claim.targets)):
             yield claim

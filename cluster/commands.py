@@ -30,6 +30,7 @@ _COMMANDS = {
     "cli": "topo.commands.enter:cli",
     "fault": "topo.commands.fault:fault",
     "matrix": "topo.commands.matrix:matrix",
+    "check": "controller.check_command:check",
     "plan": "controller.commands:plan",
     "flows": "controller.commands:flows",
     "trace": "controller.trace_commands:trace",

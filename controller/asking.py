@@ -16,11 +16,14 @@ from controller.pipeline import EGRESS_DEFAULT, INGRESS_DEFAULT, OUTPUT, Feature
 from controller.policy_model import Direction, RuleName
 from controller.state import NetworkState
 
+ECHO = "ICMP"
+"""The protocol of a question without a port: an echo request."""
 CLIENT_PORT = 40000
 """Where the connections that are asked about come from."""
 _STEP = re.compile(r"^\s*(\d+)\. .*?priority \d+(?:, cookie (0x[0-9a-f]+))?$", re.MULTILINE)
 _ADDRESSES = {4: "nw_src={},nw_dst={}", 6: "ipv6_src={},ipv6_dst={}"}
 _KIND = {4: "{}", 6: "{}6"}
+_ECHO_REQUEST = {4: "icmp,icmp_type=8,icmp_code=0", 6: "icmp6,icmp_type=128,icmp_code=0"}
 _DENYING: dict[str, Direction] = {EGRESS_DEFAULT: "egress", INGRESS_DEFAULT: "ingress"}
 
 
@@ -37,6 +40,7 @@ class Answer:
     allowed_by: tuple[RuleName, ...] = ()
     isolated_by: tuple[str, ...] = ()
     direction: Direction | None = None
+    ip_version: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,10 @@ class Asker:
         )  # fmt: skip
 
     def _packet(self, source: IPAddress, target: IPAddress, protocol: str, port: int) -> str:
-        name = protocol.lower()
         addresses = _ADDRESSES[source.version].format(source, target)
+        if protocol == ECHO:
+            return f"{_ECHO_REQUEST[source.version]},{addresses},nw_ttl=63"
+        name = protocol.lower()
         ports = f"{name}_src={CLIENT_PORT},{name}_dst={port}"
         return f"{_KIND[source.version].format(name)},{addresses},nw_ttl=63,{ports}"
 

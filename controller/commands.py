@@ -25,11 +25,9 @@ from controller.pipeline import TABLE_ID
 from controller.state import Change, NetworkState, apply, object_key
 
 
-def flow_counts(
-    cluster: Cluster, pods: Iterable[Object], services: Iterable[Object], slices: Iterable[Object]
-) -> Mapping[str, int]:
+def flow_counts(cluster: Cluster, objects: Iterable[Object]) -> Mapping[str, int]:
     """How many flows each node's switch will hold, by node. Pods must be bound and have their addresses."""
-    changes = [Change(obj["kind"], object_key(obj), obj) for obj in (*pods, *services, *slices)]
+    changes = [Change(obj["kind"], object_key(obj), obj) for obj in objects if obj["kind"] != "Cluster"]
     state, _ = apply(NetworkState(cluster), changes)
     return {node: len(table.flows) for node, table in compile(state).items()}
 
@@ -44,17 +42,13 @@ def plan(files: tuple[str, ...], form: str) -> int:
     """
     spec = load(files, sys.stdin.buffer)
     result = planned(spec.cluster, spec.objects)
-    of_kind = {kind: [obj for obj in result.objects if obj["kind"] == kind] for kind in _COUNTED_KINDS}
-    counts = flow_counts(spec.cluster, *(of_kind[kind] for kind in _COUNTED_KINDS))
+    counts = flow_counts(spec.cluster, result.objects)
     result = replace(result, nodes=[replace(node, flows=counts[node.name]) for node in result.nodes])
     if form == "json":
         print_json(result.to_json())
     else:
         _print_plan(result)
     return 0
-
-
-_COUNTED_KINDS = ("Pod", "Service", "EndpointSlice")
 
 
 def _print_plan(plan: Plan) -> None:

@@ -28,6 +28,7 @@ SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 OPENFLOW = "OpenFlow13"
 START_TIMEOUT_S = 20.0
 POLL_S = 0.01
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PCAP_HEADER, PCAP_RECORD = 24, 16
 
 
@@ -61,6 +62,11 @@ class DummySwitch:
         self._ports: dict[str, tuple[str, int]] = {}
         self._read: dict[str, int] = {}
         self._groups: dict[str, set[int]] = {}
+
+    @staticmethod
+    def available() -> bool:
+        """Whether Open vSwitch is installed."""
+        return shutil.which("ovs-vswitchd", path=_PATH) is not None
 
     def __enter__(self) -> DummySwitch:
         self.directory = Path(tempfile.mkdtemp(prefix="mininetes-ovs-"))
@@ -116,8 +122,7 @@ class DummySwitch:
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         log = self.directory / f"{program}.log"
         command = [program, "-vconsole:off", "--no-chdir", f"--log-file={log}", *arguments]
-        path = {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-        return subprocess.Popen(command, env={**self.environment, **path}, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(command, env={**self.environment, "PATH": _PATH}, stdin=subprocess.DEVNULL)
 
     def _run(self, *command: str, text: str | None = None) -> str:
         done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True)

@@ -18,7 +18,7 @@ from cluster.reachability import Tables
 from controller.asking import Asker
 from controller.compiler import Compiler, compile
 from controller.dummy_switch import DummySwitch, loaded
-from controller.flow import FlowTable
+from controller.flow import Flow, FlowKey, FlowTable, Group
 from controller.state import Change, NetworkState, apply, object_key
 
 
@@ -44,15 +44,17 @@ class PolicyWorld:
         for node in self.cluster.nodes:
             self._send(node.bridge, before[node.name], groups[node.name], self.compiler.tables[node.name])
 
-    def _send(self, bridge: str, flows: Mapping[object, object], groups: Mapping[int, object], table: FlowTable) -> None:
+    def _send(self, bridge: str, flows: Mapping[FlowKey, Flow], groups: Mapping[int, Group], table: FlowTable) -> None:
         """The difference, in the order of a Switch."""
         for number, group in table.groups.items():
             if number not in groups:
                 self.switch.ofctl("add-group", bridge, str(group))
         lines = [f"add {flow}" for key, flow in table.flows.items() if key not in flows]
-        lines += [f"delete cookie={key[1]:#x}/-1,table={key[0]}" for key in flows if key not in table.flows]  # type: ignore[index]
+        lines += [f"delete cookie={cookie:#x}/-1,table={number}" for number, cookie in flows.keys() - table.flows.keys()]
         if lines:
             self.switch.ofctl("add-flows", bridge, "-", text="\n".join(lines))
+        for number in groups.keys() - table.groups.keys():
+            self.switch.ofctl("del-groups", bridge, f"group_id={number}")
 
     def tables(self, questions: Iterable[tuple[str, int]], ip_version: int) -> Tables:
         """What the switches say of every pair."""

@@ -21,7 +21,7 @@ FLOWS_OF_A_POD = 3
 
 
 def test_an_empty_cluster_has_flows_too() -> None:
-    counts = flow_counts(resolve(DEFAULT_DOCUMENT), [], [], [])
+    counts = flow_counts(resolve(DEFAULT_DOCUMENT), [])
     assert len(counts) == 3
     assert len(set(counts.values())) == 1
 
