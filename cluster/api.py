@@ -24,7 +24,7 @@ from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
 from cluster.settled import Missing, missing_components, missing_pods
-from cluster.settling import Settling
+from cluster.settling import PAUSE_S, Settling
 from cluster.store import CompactedError, dumps
 
 PREFIX = "/mininetes/v1"
@@ -166,7 +166,7 @@ class Api:
             left_s = deadline - asyncio.get_running_loop().time()
             if not missing or left_s <= 0 or self._stopping:
                 return self._sync_answer(missing)
-            await _wait(event, left_s)
+            await _wait(event, min(left_s, PAUSE_S) if self._plane.is_behind() else left_s)
 
     def _progress(self, target: int | None) -> tuple[int | None, Sequence[Missing]]:
         """One look at a running sync: the revision that it waits for, and what is missing.
@@ -176,9 +176,10 @@ class Api:
         """
         pods = missing_pods(self._store.list(["Pod"]), self._store.list(["Node"]))
         observed = {component: said.revision for component, said in self._observed.items()}
-        if pods or target is None:
+        loops = [Missing("control loops", "have more to do")] if self._plane.is_behind() else []
+        if pods or loops or target is None:
             target = self._store.desired_revision
-        return (None if pods else target), [*missing_components(observed, target), *pods]
+        return (None if pods or loops else target), [*missing_components(observed, target), *loops, *pods]
 
     def _sync_answer(self, missing: Sequence[Missing]) -> Response:
         observed = {component: asdict(said) for component, said in self._observed.items()}

@@ -24,7 +24,8 @@ from cluster.objects import Object
 
 @dataclass(slots=True)
 class Context:
-    """`wake(at, key)`: look at this object again at that time, in seconds since the epoch."""
+    """`wake(at, key)`: look at this object again at that time, in seconds since the epoch. `later(key)`: not in this
+    run, but in the next one, so that others have their turn before."""
 
     draft: Draft
     index: Index
@@ -32,6 +33,7 @@ class Context:
     heard: Mapping[str, float]
     """When each node gave its last sign of life."""
     wake: Callable[[float, Key], None]
+    later: Callable[[Key], None]
     now: float
 
     def get(self, key: Key) -> Object | None:

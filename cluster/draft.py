@@ -54,6 +54,8 @@ class Draft:
         self.created = created
         self.desired_changed = False
         self.listener: Listener | None = None
+        self._undo: list[tuple[Key, Object | None, bool]] = []
+        self._saved = (created, False)
 
     def kinds(self) -> list[str]:
         return list({**self._base, **self._written})
@@ -126,6 +128,26 @@ class Draft:
             if old != new:
                 yield key, old, new
 
+    def save(self) -> None:
+        """From here on, `roll_back` takes back what is written."""
+        self._undo.clear()
+        self._saved = (self.created, self.desired_changed)
+
+    def roll_back(self) -> list[tuple[Key, Object | None, Object | None]]:
+        """Be as at the last `save`. Answers what was taken back: key, object before and after that, the latest first.
+
+        The listener is not told."""
+        undone = []
+        for key, old, was_written in reversed(self._undo):
+            undone.append((key, self.get(key), old))
+            if was_written:
+                self._written[key[0]][key] = old
+            else:
+                del self._written[key[0]][key]
+        self.created, self.desired_changed = self._saved
+        self._undo.clear()
+        return undone
+
     def _put(self, obj: Object) -> tuple[Object, bool]:
         key = key_of(obj)
         old = self.get(key)
@@ -146,6 +168,7 @@ class Draft:
 
     def _write(self, key: Key, old: Object | None, new: Object | None) -> None:
         written = self._written.setdefault(key[0], {})
+        self._undo.append((key, old, key in written))
         if old is None:
             written.pop(key, None)  # so that it comes after what is there
         written[key] = new

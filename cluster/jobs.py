@@ -21,7 +21,7 @@ from cluster.job_indexes import INDEX_ANNOTATION, as_text, index_of, missing_ind
 from cluster.objects import Object, name, namespace, ready
 from cluster.ownership import is_finished
 from cluster.pod_template import pod
-from cluster.replicasets import first_to_go
+from cluster.replicasets import first_to_go, to_create, to_delete
 from cluster.times import seconds
 
 COMPONENT = "job-controller"
@@ -176,7 +176,7 @@ def _run(context: Context, job: _Job) -> None:
     active = job.active
     wanted = _wanted(job, len(active))
     if len(active) > wanted:
-        gone = first_to_go(context, job.obj, active)[: len(active) - wanted]
+        gone = first_to_go(context, job.obj, active)[: to_delete(context, job.key, len(active) - wanted)]
         for a_pod in gone:
             _stop(context, a_pod)
             context.event(job.obj, "Normal", "SuccessfulDelete", f"Deleted pod: {name(a_pod)}", COMPONENT)
@@ -188,7 +188,8 @@ def _run(context: Context, job: _Job) -> None:
     if context.now < at:
         context.wake(at, job.key)
         return
-    for index in missing_indexes(job.spec.get("completions"), job.succeeded_indexes, active, wanted - len(active)):
+    count = to_create(context, job.key, wanted - len(active), active)
+    for index in missing_indexes(job.spec.get("completions"), job.succeeded_indexes, active, count):
         made = context.create(_pod(context, job, index if job.indexed else None))
         if made is not None:
             job.pods.append(made)

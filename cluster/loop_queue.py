@@ -2,6 +2,9 @@
 
 `Loops` is told of every change (`observe`); `run` lets the loops look at what is marked until nothing is. The order of
 the loops follows the way that things take: from owners to pods, to nodes, to addresses, to endpoints.
+
+As in Kubernetes' work queues, an object that makes its loop raise hinders nobody else: what the loop wrote about it is
+taken back, and it is looked at again when it changes, or after a while that doubles with every failure.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
 
 from cluster import (
     collector,
@@ -32,62 +37,78 @@ from cluster import (
 from cluster.context import Context
 from cluster.draft import Draft, Key, key_of
 from cluster.index import Index
-from cluster.marks import marks
+from cluster.marks import Mark, marks
 from cluster.model import Cluster
 from cluster.objects import Object
 
-Loop = Callable[[Context, Sequence[Key]], None]
+Failure = Callable[[str, Key, Exception], None]
+"""Told of the name of a loop, the object it looked at, and what it raised."""
 
 MAX_LOOKS = 1000
 """At one object, by one loop, in one run; more mean that two loops undo each other's work."""
 
+FIRST_RETRY_S, LAST_RETRY_S = 0.005, 1000.0
+"""Between a failure and the next look, doubled with every failure (workqueue's DefaultControllerRateLimiter)."""
 
-def _each(look: Callable[[Context, Key], None]) -> Loop:
-    """A loop that looks at one object at a time."""
 
-    def loop(context: Context, keys: Sequence[Key]) -> None:
-        for key in keys:
-            look(context, key)
+def _as_marked(context: Context, keys: Sequence[Key]) -> Sequence[Key]:
+    return keys
 
-    return loop
+
+def _raise(loop: str, key: Key, error: Exception) -> NoReturn:
+    raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`look` looks at one object. `order` says which ones, and in which order, of those that are marked."""
+
+    look: Callable[[Context, Key], None]
+    order: Callable[[Context, Sequence[Key]], Sequence[Key]] = _as_marked
 
 
 LOOPS: Mapping[str, Loop] = {
-    "Namespace": _each(namespaces.look),
-    "collector": _each(collector.look),
-    "Node": _each(node_lifecycle.look),
-    "evictions": _each(node_lifecycle.evict),
-    "CronJob": _each(cronjobs.look),
-    "Job": _each(jobs.look),
-    "ReplicaSet": _each(replicasets.look),
-    "ReplicationController": _each(replicasets.look),
-    "Deployment": _each(deployments.look),
-    "StatefulSet": _each(statefulsets.look),
-    "DaemonSet": _each(daemonsets.look),
-    "Service": services.look_at_all,
-    "scheduler": placing.bind,
-    "addresses": placing.address,
-    "endpointslices": _each(service_slices.look),
-    "endpoints": _each(endpoints_objects.look),
-    "mirroring": _each(mirroring.look),
-    "kubernetes": _each(kubernetes_service.look),
-    "PodDisruptionBudget": _each(disruption.look),
-    "Event": _each(event_expiry.look),
+    "Namespace": Loop(namespaces.look),
+    "collector": Loop(collector.look),
+    "Node": Loop(node_lifecycle.look),
+    "evictions": Loop(node_lifecycle.evict),
+    "CronJob": Loop(cronjobs.look),
+    "Job": Loop(jobs.look),
+    "ReplicaSet": Loop(replicasets.look),
+    "ReplicationController": Loop(replicasets.look),
+    "Deployment": Loop(deployments.look),
+    "StatefulSet": Loop(statefulsets.look),
+    "DaemonSet": Loop(daemonsets.look),
+    "Service": Loop(services.look),
+    "scheduler": Loop(placing.bind, placing.in_turn),
+    "addresses": Loop(placing.address),
+    "endpointslices": Loop(service_slices.look),
+    "endpoints": Loop(endpoints_objects.look),
+    "mirroring": Loop(mirroring.look),
+    "kubernetes": Loop(kubernetes_service.look),
+    "PodDisruptionBudget": Loop(disruption.look),
+    "Event": Loop(event_expiry.look),
 }
 """By name, in the order in which they run."""
 
 
 class Loops:
-    """`heard`: when each node gave its last sign of life, as far as is known."""
+    """`heard`: when each node gave its last sign of life, as far as is known. `on_failure`: what is done with the
+    exception that a loop raises about an object; without it, it is raised."""
 
-    def __init__(self, cluster: Cluster, draft: Draft, heard: Mapping[str, float]) -> None:
+    def __init__(self, cluster: Cluster, draft: Draft, heard: Mapping[str, float], on_failure: Failure = _raise) -> None:
         """All objects of the draft are marked."""
         self._cluster = cluster
         self._index = Index(cluster)
         self._marked: dict[str, dict[Key, None]] = {name: {} for name in LOOPS}
         self._due: list[tuple[float, str, Key]] = []
-        self._waiting: dict[tuple[str, Key], float] = {}
+        self._waiting: dict[Mark, float] = {}
         self._heard = heard
+        self._on_failure = on_failure
+        self._failures: Counter[Mark] = Counter()
+        self._looks: Counter[Mark] = Counter()
+        self._resting: set[Mark] = set()
+        """What is not looked at any more in this run, since it will be woken."""
         # Namespaces and nodes first, since what pods say about each other depends on their labels.
         kinds = sorted(draft.kinds(), key=lambda kind: kind not in ("Namespace", "Node"))
         everything = [(key_of(obj), obj) for kind in kinds for obj in draft.objects(kind)]
@@ -125,16 +146,42 @@ class Loops:
                 del self._waiting[loop, key]
                 self.mark(loop, key)
         before, draft.listener = draft.listener, lambda key, old, new: self.observe(draft, key, old, new)
-        looks: Counter[tuple[str, Key]] = Counter()
+        self._looks.clear()
+        self._resting.clear()
         while (name := self._first_marked()) is not None:
-            keys = list(self._marked[name])
-            self._marked[name].clear()
-            looks.update((name, key) for key in keys)
-            if looks[name, keys[0]] > MAX_LOOKS:
-                raise RuntimeError(f"the loops do not settle: {name} looked at {keys[0]} {MAX_LOOKS} times")
-            context = Context(draft, self._index, self._cluster, self._heard, self._waker(name), now)
-            LOOPS[name](context, keys)
+            context = self._context(draft, name, now)
+            marked, self._marked[name] = list(self._marked[name]), {}
+            for key in LOOPS[name].order(context, marked):
+                if (name, key) not in self._resting:
+                    self._look(context, name, key)
         draft.listener = before
+
+    def _look(self, context: Context, name: str, key: Key) -> None:
+        self._looks[name, key] += 1
+        context.draft.save()
+        try:
+            if self._looks[name, key] > MAX_LOOKS:
+                raise RuntimeError(f"the loops do not settle: {name} looked at {key} {MAX_LOOKS} times")
+            LOOPS[name].look(context, key)
+        except Exception as error:
+            for undone in context.draft.roll_back():
+                self._index.update(*undone)
+            self._resting.add((name, key))
+            delay_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures[name, key], 64), LAST_RETRY_S)
+            self._failures[name, key] += 1
+            context.wake(context.now + delay_s, key)
+            self._on_failure(name, key, error)
+        else:
+            self._failures.pop((name, key), None)
+
+    def _context(self, draft: Draft, name: str, now: float) -> Context:
+        wake = self._waker(name)
+
+        def later(key: Key) -> None:
+            self._resting.add((name, key))
+            wake(now, key)
+
+        return Context(draft, self._index, self._cluster, self._heard, wake, later, now)
 
     def _first_marked(self) -> str | None:
         return next((name for name in LOOPS if self._marked[name]), None)

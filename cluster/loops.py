@@ -7,6 +7,7 @@ nothing: after a restart everything is marked once.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -27,6 +28,8 @@ from cluster.store import Store
 from cluster.system import system_objects
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 RESTART_GRACE_S = 5.0
 """How long nodes have to be heard again after a restart of the server."""
@@ -100,6 +103,10 @@ class ControlPlane:
             self._loops = self._fresh_loops()
             raise
 
+    def is_behind(self) -> bool:
+        """Whether there is something that the loops have to look at now."""
+        return not self._loops.is_idle(self._clock())
+
     def next_due(self) -> float | None:
         """When time alone will give the loops something to do (seconds since the epoch); None: never."""
         return self._loops.next_due()
@@ -120,7 +127,7 @@ class ControlPlane:
             self._heard.update((node, max(heard, now - self.cluster.node_grace_s / 2)) for node, heard in self._heard.items())
 
     def _fresh_loops(self) -> Loops:
-        return Loops(self.cluster, self.store.draft(), self._heard)
+        return Loops(self.cluster, self.store.draft(), self._heard, _log_failure)
 
     def found(self, document: Mapping[str, Any], objects: Iterable[Object]) -> int:
         """Fill an empty store and settle it. Answers the revision, as all of these do."""
@@ -155,6 +162,12 @@ class ControlPlane:
         self.write(change)
         self.settle()
         return self.store.revision
+
+
+def _log_failure(loop: str, key: Key, error: Exception) -> None:
+    """A bug, but only of this loop with this object: the others go on."""
+    kind, space, its_name = key
+    _log.error("%s: %s %s/%s failed, will be tried again", loop, kind, space, its_name, exc_info=error)
 
 
 def _nothing() -> None:

@@ -19,31 +19,23 @@ COMPONENT = "default-scheduler"
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
-def bind(context: Context, keys: Sequence[Key]) -> None:
+def in_turn(context: Context, keys: Sequence[Key]) -> Sequence[Key]:
     """The pods of higher priority first, among equals the older ones."""
     if ALL_UNBOUND in keys:
         keys = list(context.index.unbound)
-    pods = [pod for key in keys if (pod := context.live(key)) is not None and _waits_for_node(pod)]
-    order = context.index.serial
-    for pod in sorted(pods, key=lambda pod: (-_priority(pod), order["Pod", namespace(pod), name(pod)])):
-        if pod["spec"].get("schedulingGates"):
-            _put_condition(context, pod, "SchedulingGated", GATED)
-        else:
-            _bind(context, pod)
+    serial = context.index.serial
+    waiting = [key for key in keys if (pod := context.live(key)) is not None and _waits_for_node(pod)]
+    return sorted(waiting, key=lambda key: (-_priority(context.get(key) or {}), serial[key]))
 
 
-def address(context: Context, keys: Sequence[Key]) -> None:
-    """Addresses for bound pods that have none."""
-    for key in keys:
-        pod = context.get(key)
-        if pod is None or is_finished(pod) or pod.get("status", {}).get("podIPs") or is_deleting(pod):
-            continue
-        node = context.cluster.node_by_name.get(pod["spec"].get("nodeName", ""))
-        if node is not None:
-            context.draft.put(addressed(pod, node, context.cluster, context.index, context.draft.now))
-
-
-def _bind(context: Context, pod: Object) -> None:
+def bind(context: Context, key: Key) -> None:
+    """A node for an unbound pod, or the reason why it has none."""
+    pod = context.live(key)
+    if pod is None or not _waits_for_node(pod):
+        return
+    if pod["spec"].get("schedulingGates"):
+        _put_condition(context, pod, "SchedulingGated", GATED)
+        return
     placement = place(pod, context.index.seats)
     if placement.node is None:
         if _put_condition(context, pod, "Unschedulable", placement.message):
@@ -52,6 +44,16 @@ def _bind(context: Context, pod: Object) -> None:
     context.draft.put({**pod, "spec": {**pod["spec"], "nodeName": placement.node}})
     message = f"Successfully assigned {namespace(pod)}/{name(pod)} to {placement.node}"
     context.event(pod, "Normal", "Scheduled", message, COMPONENT)
+
+
+def address(context: Context, key: Key) -> None:
+    """Addresses for a bound pod that has none."""
+    pod = context.get(key)
+    if pod is None or is_finished(pod) or pod.get("status", {}).get("podIPs") or is_deleting(pod):
+        return
+    node = context.cluster.node_by_name.get(pod["spec"].get("nodeName", ""))
+    if node is not None:
+        context.draft.put(addressed(pod, node, context.cluster, context.index, context.draft.now))
 
 
 def _put_condition(context: Context, pod: Object, reason: str, message: str) -> bool:
@@ -73,4 +75,4 @@ def _waits_for_node(pod: Mapping[str, Any]) -> bool:
 
 
 def _priority(pod: Mapping[str, Any]) -> int:
-    return int(pod["spec"].get("priority") or 0)
+    return int((pod.get("spec") or {}).get("priority") or 0)

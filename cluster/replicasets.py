@@ -17,6 +17,9 @@ from cluster.pod_template import pod
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
+BURST = 500
+"""Pods made or deleted by one look at an object; the next look comes after everybody else's (BurstReplicas)."""
+
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -26,14 +29,14 @@ def look(context: Context, key: Key) -> None:
         return
     active = [a_pod for a_pod in claim_pods(context, owner) if is_active(a_pod)]
     if not is_deleting(owner):
-        active = _with_as_many_as_wanted(context, owner, active)
+        active = _with_as_many_as_wanted(context, key, owner, active)
     context.update_status(owner, _status(context, key, owner, active))
 
 
-def _with_as_many_as_wanted(context: Context, owner: Object, active: list[Object]) -> list[Object]:
+def _with_as_many_as_wanted(context: Context, key: Key, owner: Object, active: list[Object]) -> list[Object]:
     component = "replicaset-controller" if owner["kind"] == "ReplicaSet" else "replication-controller"
     missing = owner["spec"]["replicas"] - len(active)
-    for _ in range(missing):
+    for _ in range(to_create(context, key, missing, active)):
         fresh = context.fresh_name("Pod", namespace(owner), f"{name(owner)}-")
         made = context.create(pod(owner, fresh, {}))
         if made is not None:
@@ -41,12 +44,31 @@ def _with_as_many_as_wanted(context: Context, owner: Object, active: list[Object
             context.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {fresh}", component)
     if missing >= 0:
         return active
-    gone = first_to_go(context, owner, active)[:-missing]
+    gone = first_to_go(context, owner, active)[: to_delete(context, key, -missing)]
     for a_pod in gone:
         context.delete(a_pod)
         context.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name(a_pod)}", component)
     names = {name(a_pod) for a_pod in gone}
     return [a_pod for a_pod in active if name(a_pod) not in names]
+
+
+def to_create(context: Context, key: Key, missing: int, active: Sequence[Object]) -> int:
+    """How many pods to make in this look: no more than a burst, and none while a burst of them waits for a node.
+
+    The second limit is not Kubernetes'. There, its clients' rate limits and quotas keep a wrong number of replicas from
+    filling the store; here, whoever cannot be placed need not be made first.
+    """
+    waiting = sum(not a_pod["spec"].get("nodeName") for a_pod in active)
+    count = max(0, min(missing, BURST - waiting))
+    if 0 < count < missing:
+        context.later(key)
+    return count
+
+
+def to_delete(context: Context, key: Key, surplus: int) -> int:
+    if surplus > BURST:
+        context.later(key)
+    return min(surplus, BURST)
 
 
 def first_to_go(context: Context, owner: Object, pods: Sequence[Object]) -> Sequence[Object]:

@@ -20,6 +20,7 @@ from cluster.draft import Key
 from cluster.objects import Object, name, namespace, ready
 from cluster.ownership import is_finished
 from cluster.pod_template import CONTROLLER_REVISION_HASH, pod, revision
+from cluster.replicasets import to_create
 from cluster.stateful_identity import claims, volumes
 
 COMPONENT = "statefulset-controller"
@@ -94,7 +95,11 @@ def _read(context: Context, key: Key, obj: Object) -> _Set:
 
 def _step(context: Context, the: _Set) -> None:
     """Make, remove and replace pods, as far as the order lets it."""
+    room = 1 if the.ordered else _room(context, the)
     for ordinal in the.wanted:
+        if ordinal not in the.pods and not room:
+            break
+        room -= ordinal not in the.pods
         if not _has_pod(context, the, ordinal) and the.ordered:
             return
     for ordinal in the.condemned:
@@ -110,6 +115,12 @@ def _step(context: Context, the: _Set) -> None:
             return
     if the.strategy.get("type") != "OnDelete":
         _roll(context, the)
+
+
+def _room(context: Context, the: _Set) -> int:
+    """How many of the missing pods to make in this look."""
+    kept = [a_pod for ordinal, a_pod in the.pods.items() if ordinal in the.wanted]
+    return to_create(context, the.key, len(the.wanted) - len(kept), kept)
 
 
 def _has_pod(context: Context, the: _Set, ordinal: int) -> bool:
@@ -151,7 +162,7 @@ def _is_healthy(context: Context, the: _Set, a_pod: Object) -> bool:
 
 def _first_unhealthy(context: Context, the: _Set) -> int | None:
     """The lowest wanted ordinal that is not healthy, else the highest such one of those too many."""
-    ordinals = [ordinal for ordinal in (*the.wanted, *the.condemned) if ordinal in the.pods]
+    ordinals = [*sorted(ordinal for ordinal in the.pods if ordinal in the.wanted), *the.condemned]
     return next((ordinal for ordinal in ordinals if not _is_healthy(context, the, the.pods[ordinal])), None)
 
 

@@ -24,7 +24,8 @@ from cluster.registry.requests import Written
 
 Handler = Callable[[Request, Target], Awaitable[Response]]
 
-_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
+VERBS = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
+"""What a method means on an object or a subresource."""
 
 
 class Routes:
@@ -56,12 +57,12 @@ class Routes:
         method = "GET" if request.method == "HEAD" else request.method
         subresource = target.resource.subresource(target.subresource)
         if subresource is not None:
-            served = _VERBS.get(method) in subresource.verbs
+            served = VERBS.get(method) in subresource.verbs
             handler = self._subresource.get(method) if served else None
         else:
             handler = (self._object if target.name else self._collection).get(method)
         if handler is None:
-            raise errors.method_not_allowed(target.resource, _VERBS.get(method, method.lower()))
+            raise errors.method_not_allowed(target.resource, VERBS.get(method, method.lower()))
         return await handler(request, target)
 
     async def _list(self, request: Request, target: Target) -> Response:

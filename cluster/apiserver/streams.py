@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from cluster.apiserver.bodies import flag
 from cluster.apiserver.exchange import HOP_BY_HOP, Exchange, Head
 from cluster.apiserver.paths import Target
+from cluster.apiserver.routes import VERBS
 from cluster.apiserver.tunnel import Tunnels
 from cluster.registry import errors
 from cluster.registry.errors import StatusError
@@ -42,7 +43,10 @@ class Streams:
         self._tunnels = tunnels
 
     async def answer(self, request: Request, target: Target) -> Response | None:
-        """None when the connection has become a tunnel."""
+        """None when the connection has become a tunnel. Raises StatusError, 405 for a method that is not served there."""
+        verb, served = VERBS.get(request.method), target.resource.subresource(target.subresource)
+        if served is None or verb not in served.verbs:
+            raise errors.method_not_allowed(target.resource, verb or request.method.lower())
         pod = self._registry.get(target.resource, target.namespace, target.name)
         if not (pod.get("spec") or {}).get("nodeName"):
             raise errors.bad_request(f"pod {target.name} does not have a host assigned")

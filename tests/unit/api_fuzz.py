@@ -49,8 +49,7 @@ _PATCHES = (
     "application/apply-patch+yaml", "application/json", "text/plain", "",
 )  # fmt: skip
 _SUBRESOURCES = ("status", "scale", "eviction", "binding", "token", "finalize", "log", "nothing", "ephemeralcontainers")
-_INTEGERS = st.integers(-2, 20) | st.sampled_from((2**31, -(2**31) - 1, 2**63, 2**64))
-"""None that would be taken for a number of pods and keep the machine busy with them."""
+_INTEGERS = st.integers(-2, 20) | st.sampled_from((500, 2**31 - 1, 2**31, -(2**31) - 1, 2**63, 2**64))
 _JSON = st.recursive(
     st.none() | st.booleans() | _INTEGERS | st.floats(-2, 20) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),

@@ -122,6 +122,13 @@ def test_what_is_refused_without_the_kubelet(server: Https, kubelet: FakeKubelet
     assert kubelet.heads == []
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "POST", "DELETE"])
+def test_a_log_is_only_read(server: Https, kubelet: FakeKubelet, method: str) -> None:
+    answer = server.ask(method, f"{PODS}/one/log", {})
+    assert (answer.status, answer.json["reason"]) == (405, "MethodNotAllowed")
+    assert kubelet.heads == []
+
+
 def test_what_the_kubelet_refuses(server: Https, kubelet: FakeKubelet) -> None:
     kubelet.behave = answering("400 Bad Request", b'container "main" is waiting to start')
     answer = server.ask("GET", f"{PODS}/one/log")
