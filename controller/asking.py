@@ -23,7 +23,7 @@ CLIENT_PORT = 40000
 _STEP = re.compile(r"^\s*(\d+)\. .*?priority \d+(?:, cookie (0x[0-9a-f]+))?$", re.MULTILINE)
 _ADDRESSES = {4: "nw_src={},nw_dst={}", 6: "ipv6_src={},ipv6_dst={}"}
 _KIND = {4: "{}", 6: "{}6"}
-_ECHO_REQUEST = {4: "icmp,icmp_type=8,icmp_code=0", 6: "icmp6,icmp_type=128,icmp_code=0"}
+_ECHO_REQUEST = {4: "icmp,icmp_type=8,icmp_code=0", 6: "icmp6,icmpv6_type=128,icmpv6_code=0"}
 _DENYING: dict[str, Direction] = {EGRESS_DEFAULT: "egress", INGRESS_DEFAULT: "ingress"}
 
 

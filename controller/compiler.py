@@ -16,7 +16,6 @@ from controller.hairpin import hairpin
 from controller.output import output
 from controller.overlay import overlay
 from controller.policies import Policies, own_traffic, policies
-from controller.policy_clauses import Where
 from controller.policy_model import Direction
 from controller.services import services
 from controller.spoof_guard import spoof_guard
@@ -103,10 +102,9 @@ class Compiler:
         changed = list({*changed, *(("Pod", key) for key in policy_changes.pods)})
         made = {key: _rules(state, key, self.policies.isolated(key[1])) for key in changed}
         touched: set[str] = set()
-        for where, flow in policy_changes.flows.removed:
-            for node in self._nodes(where):
-                self.tables[node].remove((flow,))
-                touched.add(node)
+        for node, flow in policy_changes.flows.removed:
+            self.tables[node].remove((flow,))
+            touched.add(node)
         for key in changed:
             now = _translations(made[key])
             self.ended += sorted(_translations(self._rules.get(key, ())) - now, key=repr)
@@ -119,14 +117,10 @@ class Compiler:
                 touched.add(node)
             if rules:
                 self._rules[key] = rules
-        for where, flow in policy_changes.flows.added:
-            for node in self._nodes(where):
-                self.tables[node].add((flow,))
-                touched.add(node)
+        for node, flow in policy_changes.flows.added:
+            self.tables[node].add((flow,))
+            touched.add(node)
         return frozenset(touched)
-
-    def _nodes(self, where: Where) -> Iterable[str]:
-        return self.tables if where is None else (where,)
 
     def _parts(self, several: Iterable[Rules]) -> Iterator[tuple[str, tuple[Flow, ...], tuple[Group, ...]]]:
         """What these rules put on which node."""

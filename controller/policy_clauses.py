@@ -1,4 +1,4 @@
-"""Clauses and the flows made of them. A clause is (where, table, priority, match; conjunction, dimension); a switch holds
+"""Clauses and the flows made of them. A clause is (node, table, priority, match; conjunction, dimension); a switch holds
 one flow per match, so a flow is the set of clauses of its match, and changes when that set does.
 """
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from controller.actions import Action, Conjunction, Goto
 from controller.flow import Flow, FlowKey
@@ -16,8 +17,6 @@ ALLOWED: Mapping[str, str] = {EGRESS_POLICY: L3_FORWARDING, INGRESS_POLICY: CONN
 """Where a packet goes on that a rule of this table allows."""
 MAX_OWNERS_NAMED = 4
 
-Where = str | None
-"""The node's name; None = every node."""
 Slot = tuple[str, int, Word]
 """(table, priority, match): one flow."""
 Clause = tuple[int, int, int]
@@ -26,10 +25,10 @@ Clause = tuple[int, int, int]
 
 @dataclass(slots=True)
 class FlowChanges:
-    """(where, flow) to take away and to put there."""
+    """(node, flow) to take away and to put there."""
 
-    removed: list[tuple[Where, Flow]] = field(default_factory=list)
-    added: list[tuple[Where, Flow]] = field(default_factory=list)
+    removed: list[tuple[str, Flow]] = field(default_factory=list)
+    added: list[tuple[str, Flow]] = field(default_factory=list)
 
 
 class Clauses:
@@ -39,14 +38,15 @@ class Clauses:
         self.policy_of: dict[int, str] = {}
         self.allowed_by: dict[FlowKey, tuple[int, ...]] = {}
         """The conjunctions behind each flow that allows."""
-        self._counts: dict[tuple[Where, Slot], dict[Clause, int]] = {}
-        self._flows: dict[tuple[Where, Slot], Flow] = {}
-        self._dirty: set[tuple[Where, Slot]] = set()
+        self._counts: dict[tuple[str, Slot], dict[Clause, int]] = {}
+        self._flows: dict[tuple[str, Slot], Flow] = {}
+        self._dirty: set[tuple[str, Slot]] = set()
+        self._made: WeakValueDictionary[tuple[Slot, tuple[Clause, ...]], Flow] = WeakValueDictionary()
 
-    def add(self, where: Where, slots: Iterable[Slot], clause: Clause, times: int) -> None:
+    def add(self, node: str, slots: Iterable[Slot], clause: Clause, times: int) -> None:
         """`times` is +1 or -1."""
         for slot in slots:
-            place = (where, slot)
+            place = (node, slot)
             counts = self._counts.setdefault(place, {})
             count = counts.get(clause, 0) + times
             if count == times:
@@ -61,7 +61,7 @@ class Clauses:
         """What became of the flows since the last call."""
         changes = FlowChanges()
         for place in self._dirty:
-            where, slot = place
+            node, slot = place
             counts = self._counts[place]
             if not counts:
                 del self._counts[place]
@@ -73,17 +73,24 @@ class Clauses:
             if before == after:
                 continue
             if before is not None:
-                changes.removed.append((where, before))
+                changes.removed.append((node, before))
                 del self._flows[place]
             if after is not None:
-                changes.added.append((where, after))
+                changes.added.append((node, after))
                 self._flows[place] = after
         self._dirty.clear()
         return changes
 
     def _flow(self, slot: Slot, clauses: Iterable[Clause]) -> Flow:
+        """One for all nodes that have the same clauses in a slot."""
+        ordered = tuple(sorted(clauses))
+        flow = self._made.get((slot, ordered))
+        if flow is None:
+            flow = self._made[slot, ordered] = self._new_flow(slot, ordered)
+        return flow
+
+    def _new_flow(self, slot: Slot, ordered: tuple[Clause, ...]) -> Flow:
         table, priority, word = slot
-        ordered = sorted(clauses)
         actions: tuple[Action, ...]
         if ordered[0][1] == 0 or ordered[0][2] == 1:
             actions = (Goto(ALLOWED[table]),)

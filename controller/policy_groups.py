@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cluster.model import IPAddress, PodInterface
-from controller.policy_model import Block, NamedPort, Peer, Selection, Selector, selects
+from controller.policy_model import Block, NamedPort, Peer, Selector, selects
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """Every Namespace has it, whatever else it has: its own name."""
@@ -76,8 +76,8 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[GroupKey, Group] = {}
-        self._of_namespace: dict[str, dict[GroupKey, Group]] = {}
-        self._wide: dict[GroupKey, Group] = {}
+        self._at: dict[_Place, dict[GroupKey, Group]] = {}
+        self._groups_of: dict[str, dict[GroupKey, Group]] = {}
         self._pods: dict[str, tuple[PodInterface, PodIdentity]] = {}
         self._pods_in: dict[str, set[str]] = {}
         self._pods_with: dict[tuple[str, str], set[str]] = {}
@@ -89,27 +89,36 @@ class Groups:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(key)
-            self._home(key)[key] = group
+            for place in _places(key.peer):
+                self._at.setdefault(place, {})[key] = group
             for pod in self._candidates(key.peer):
                 member = self._placed(key, pod)
                 if member is not None:
                     group.members[pod] = member
+                    self._groups_of[pod][key] = group
         return group
 
     def release(self, group: Group) -> None:
         """Forget the group if nobody listens any more."""
         if not group.parts and not group.makers and self._groups.get(group.key) is group:
-            del self._groups[group.key], self._home(group.key)[group.key]
+            del self._groups[group.key]
+            for place in _places(group.key.peer):
+                del self._at[place][group.key]
+            for pod in group.members:
+                del self._groups_of[pod][group.key]
 
     def put_pod(self, key: str, interface: PodInterface | None, identity: PodIdentity | None) -> None:
         """A pod is new, changed or gone (None)."""
         self._forget(key)
+        self._groups_of.setdefault(key, {})
         if interface is not None and identity is not None:
             self._pods[key] = (interface, identity)
             self._pods_in.setdefault(interface.namespace, set()).add(key)
             for label in identity.labels.items():
                 self._pods_with.setdefault(label, set()).add(key)
-        self._place(key, (*self._of_namespace.get(_namespace(key), {}).values(), *self._wide.values()))
+        self._place(key)
+        if interface is None:
+            del self._groups_of[key]
 
     def put_namespace(self, namespace: str, labels: Mapping[str, str]) -> None:
         """A namespace has other labels now; {} when it is gone."""
@@ -117,11 +126,29 @@ class Groups:
         for known in [known for known in self._selected if known[1] == namespace]:
             del self._selected[known]
         for pod in list(self._pods_in.get(namespace, ())):
-            self._place(pod, self._wide.values())
+            self._place(pod)
 
-    def _place(self, pod: str, groups: Iterable[Group]) -> None:
-        for group in list(groups):
-            group.put(pod, self._placed(group.key, pod))
+    def _place(self, pod: str) -> None:
+        """Put the pod into its groups: those where it was, and those where it may be."""
+        own = self._groups_of[pod]
+        for key, group in {**own, **self._possible(pod)}.items():
+            member = self._placed(key, pod)
+            if member is None:
+                own.pop(key, None)
+            else:
+                own[key] = group
+            group.put(pod, member)
+
+    def _possible(self, pod: str) -> dict[GroupKey, Group]:
+        known = self._pods.get(pod)
+        if known is None:
+            return {}
+        interface, identity = known
+        possible: dict[GroupKey, Group] = {}
+        for namespace in (interface.namespace, None):
+            for label in (None, *identity.labels.items()):
+                possible |= self._at.get((namespace, label), {})
+        return possible
 
     def _forget(self, key: str) -> None:
         known = self._pods.pop(key, None)
@@ -129,11 +156,6 @@ class Groups:
             self._pods_in[known[0].namespace].discard(key)
             for label in known[1].labels.items():
                 self._pods_with[label].discard(key)
-
-    def _home(self, key: GroupKey) -> dict[GroupKey, Group]:
-        if isinstance(key.peer, Selection) and key.peer.namespace is not None:
-            return self._of_namespace.setdefault(key.peer.namespace, {})
-        return self._wide
 
     def _candidates(self, peer: Peer) -> Iterable[str]:
         """Few pods, among them all that may be members."""
@@ -184,5 +206,15 @@ class Groups:
         return known
 
 
-def _namespace(pod: str) -> str:
-    return pod.partition("/")[0]
+_Place = tuple[str | None, tuple[str, str] | None]
+"""(namespace, label) that every member has; None: any."""
+
+
+def _places(peer: Peer) -> list[_Place]:
+    """Where a group is looked for: at one of the labels that its members must have, where they must have one."""
+    if isinstance(peer, Block):
+        return [(None, None)]
+    required = next((each for each in peer.pods if each.operator == "In"), None)
+    if required is None:
+        return [(peer.namespace, None)]
+    return [(peer.namespace, (required.key, value)) for value in required.values]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from controller.pipeline import EGRESS_POLICY, INGRESS_POLICY, PRIORITY_HIGH, PRIORITY_NORMAL
-from controller.policy_clauses import Clause, Clauses, Slot, Where
+from controller.policy_clauses import Clause, Clauses, Slot
 from controller.policy_groups import Group, Member
 from controller.policy_matches import Word, address_word, conj_id_word
 from controller.policy_model import Direction
@@ -41,12 +41,12 @@ class Content:
 
 
 class Part:
-    """Keeps the clauses of one conjunction. While no pod is its subject it has none."""
+    """Keeps the clauses of one conjunction, on the nodes that have a subject of it."""
 
     def __init__(self, content: Content, clauses: Clauses) -> None:
         self.content = content
         self._clauses = clauses
-        self._subjects = 0
+        self._subjects: dict[str, int] = {}
         self._table = TABLES[content.direction]
         self._subject_bucket = content.bucket if content.direction == "ingress" else None
         self._peer_bucket = content.bucket if content.direction == "egress" else None
@@ -76,26 +76,30 @@ class Part:
     def _count_subject(self, member: Member, times: int) -> None:
         words = (address_word(SUBJECT_SIDE[self.content.direction], address) for address in member.addresses)
         self._add(member.node, words, 1, times)
-        self._subjects += times
-        if (times > 0 and self._subjects == 1) or self._subjects == 0:
-            self._put_rest(times)
+        count = self._subjects.get(member.node, 0) + times
+        if count:
+            self._subjects[member.node] = count
+        else:
+            del self._subjects[member.node]
+        if count == max(times, 0):
+            self._put_rest(member.node, times)
 
-    def _put_rest(self, times: int) -> None:
-        """Peers, ports and the conjunction itself, with the first subject and until the last is gone."""
+    def _put_rest(self, node: str, times: int) -> None:
+        """Peers, ports and the conjunction itself, with the node's first subject and until its last is gone."""
         content = self.content
         for group in content.peers or ():
             for member in group.in_bucket(self._peer_bucket):
-                self._add(None, self._peer_words(member), 2, times)
-        self._add(None, content.blocks, 2, times)
+                self._add(node, self._peer_words(member), 2, times)
+        self._add(node, content.blocks, 2, times)
         if content.ports is not None:
-            self._add(None, content.ports, content.dimensions, times)
+            self._add(node, content.ports, content.dimensions, times)
         if content.dimensions > 1:
             slot = (self._table, self._priority, conj_id_word(content.number))
-            self._clauses.add(None, (slot,), (content.number, 0, content.dimensions), times)
+            self._clauses.add(node, (slot,), (content.number, 0, content.dimensions), times)
 
     def _put_peer(self, member: Member, times: int) -> None:
-        if self._subjects:
-            self._add(None, self._peer_words(member), 2, times)
+        for node in self._subjects:
+            self._add(node, self._peer_words(member), 2, times)
 
     def _peer_words(self, member: Member) -> Iterator[Word]:
         return (address_word(PEER_SIDE[self.content.direction], address) for address in member.addresses)
@@ -105,10 +109,10 @@ class Part:
         """What allows by itself must not share a priority with conjunctions: one match may be of both kinds."""
         return PRIORITY_HIGH if self.content.dimensions == 1 else PRIORITY_NORMAL + self.content.priority_shift
 
-    def _add(self, where: Where, words: Iterable[Word], dimension: int, times: int) -> None:
+    def _add(self, node: str, words: Iterable[Word], dimension: int, times: int) -> None:
         slots: Iterable[Slot] = ((self._table, self._priority, word) for word in words)
         clause: Clause = (self.content.number, dimension, self.content.dimensions)
-        self._clauses.add(where, slots, clause, times)
+        self._clauses.add(node, slots, clause, times)
 
 
 @dataclass(eq=False, slots=True)

@@ -43,6 +43,8 @@ class PolicyWorld:
         self.compiler.update(self.state, changed)
         for node in self.cluster.nodes:
             self._send(node.bridge, before[node.name], groups[node.name], self.compiler.tables[node.name])
+        # What the datapath had cached is judged again by threads of the switch's own.
+        self.switch.control("revalidator/wait")
 
     def _send(self, bridge: str, flows: Mapping[FlowKey, Flow], groups: Mapping[int, Group], table: FlowTable) -> None:
         """The difference, in the order of a Switch."""
