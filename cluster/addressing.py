@@ -88,7 +88,7 @@ def findings(networking: Mapping[str, Any], node_count: int) -> Iterator[Finding
         yield from wrong
         if not wrong:
             known[name] = subnets(networking, name)
-    yield from _size_findings(networking, known, node_count)
+    yield from _size_findings(known, node_count)
     yield from _overlap_findings(networking, known)
 
 
@@ -116,9 +116,7 @@ def _cidr_rule(text: str) -> str:
         return "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 
-def _size_findings(
-    networking: Mapping[str, Any], known: Mapping[str, tuple[IPNetwork, ...]], node_count: int
-) -> Iterator[Finding]:
+def _size_findings(known: Mapping[str, tuple[IPNetwork, ...]], node_count: int) -> Iterator[Finding]:
     for subnet in known.get("podSubnet", ()):
         length = NODE_PREFIX_LENGTH[subnet.version]
         room = 1 << (length - subnet.prefixlen) if subnet.prefixlen <= length else 0

@@ -7,9 +7,7 @@ from typing import Any
 
 from cluster.model import Cluster
 from cluster.objects import Object
-
-NOT_READY_TAINT = "node.kubernetes.io/not-ready"
-UNREACHABLE_TAINT = "node.kubernetes.io/unreachable"
+from cluster.well_known import NOT_READY_TAINT, UNREACHABLE_TAINT
 
 
 def admit_pod(pod: Object, cluster: Cluster) -> Object:

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from cluster import manifests
+from cluster.client import PREFIX
 from cluster.config import is_cluster
 from cluster.deletion import ended_all
 from cluster.documents import Document
@@ -27,7 +28,6 @@ from cluster.settled import Missing, missing_components, missing_pods
 from cluster.settling import PAUSE_S, Settling
 from cluster.store import CompactedError, dumps
 
-PREFIX = "/mininetes/v1"
 DEFAULT_SYNC_TIMEOUT_S = 60.0
 
 

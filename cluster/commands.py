@@ -16,6 +16,7 @@ import click
 
 from cluster.client import ApiError, NotInSyncError
 from cluster.problems import MachineError, NoTestbedError, SpecError
+from cluster.run_directory import NAME_VARIABLE
 
 _COMMANDS = {
     "up": "topo.commands.lifecycle:up",
@@ -62,7 +63,6 @@ def _root() -> None:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-NAME_VARIABLE = "MININETES_NAME"
 name_option = click.option(
     "--name", metavar="N", envvar=NAME_VARIABLE, show_envvar=True,
     help="Which testbed; can be left out while only one runs.",

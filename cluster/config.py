@@ -19,6 +19,7 @@ from cluster.problems import Problem, SpecError
 from cluster.schema import without, without_nulls
 from cluster.syntax import DNS_LABEL_RULE, is_dns_label, is_ip, label_findings
 from cluster.underlay_findings import graph_findings, option_findings, shape_findings
+from cluster.well_known import CONTROL_PLANE, ZONE_LABEL
 
 DEFAULT_NAME = "mininetes"
 DEFAULT_NODES: list[dict[str, Any]] = [{"role": "control-plane"}, {"role": "worker"}, {"role": "worker"}]
@@ -30,8 +31,6 @@ DEFAULT_DOCUMENT: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Cluster"
 DEFAULT_API_SERVER_ADDRESS = "127.0.0.1"
 MAX_PORT = 65535
 
-ZONE_LABEL = "topology.kubernetes.io/zone"
-CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 
 def is_cluster(data: Mapping[str, Any]) -> bool:
@@ -85,7 +84,7 @@ def _node(entry: Mapping[str, Any], name: str, index: int, family: IPFamily, pod
     role, zone = _role(entry), entry.get("zone")
     labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
     if role == "control-plane":
-        labels[CONTROL_PLANE_LABEL] = ""
+        labels[CONTROL_PLANE] = ""
     if zone is not None:
         labels[ZONE_LABEL] = zone
     labels.update(entry.get("labels", {}))

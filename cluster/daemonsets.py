@@ -21,6 +21,7 @@ from cluster.objects import Object, name, namespace, ready
 from cluster.ownership import is_finished
 from cluster.pod_template import CONTROLLER_REVISION_HASH, pod, revision
 from cluster.rollouts import amount
+from cluster.well_known import NOT_READY_TAINT, UNREACHABLE_TAINT, UNSCHEDULABLE_TAINT
 
 COMPONENT = "daemonset-controller"
 GENERATION_ANNOTATION = "deprecated.daemonset.template.generation"
@@ -28,12 +29,12 @@ GENERATION_LABEL = "pod-template-generation"
 
 # A daemon stays where others are driven away ("Taints and tolerations", Kubernetes' DaemonSet documentation).
 _TOLERATED = (
-    ("node.kubernetes.io/not-ready", "NoExecute"),
-    ("node.kubernetes.io/unreachable", "NoExecute"),
+    (NOT_READY_TAINT, "NoExecute"),
+    (UNREACHABLE_TAINT, "NoExecute"),
     ("node.kubernetes.io/disk-pressure", "NoSchedule"),
     ("node.kubernetes.io/memory-pressure", "NoSchedule"),
     ("node.kubernetes.io/pid-pressure", "NoSchedule"),
-    ("node.kubernetes.io/unschedulable", "NoSchedule"),
+    (UNSCHEDULABLE_TAINT, "NoSchedule"),
 )
 _TOLERATED_ON_HOST_NETWORK = (("node.kubernetes.io/network-unavailable", "NoSchedule"),)
 

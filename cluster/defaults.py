@@ -15,6 +15,7 @@ from cluster import kinds, names
 from cluster.default_tables import DEFAULTS, Default
 from cluster.objects import ATTACHMENT_ANNOTATION, Object
 from cluster.templates import TEMPLATE_PATHS, value_at
+from cluster.well_known import JOB_NAME_LABEL, JOB_UID_LABEL, NAMESPACE_NAME_LABEL
 
 _SERVICE_KEPT = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 _ITEMS = "*"
@@ -63,7 +64,7 @@ def defaulted(obj: Object) -> Object:
     elif kind == "Pod":
         filled = _with_host_ports(filled, ())
     elif kind == "Namespace":
-        filled = _labelled(filled, {"kubernetes.io/metadata.name": filled["metadata"]["name"]})
+        filled = _labelled(filled, {NAMESPACE_NAME_LABEL: filled["metadata"]["name"]})
     elif kind == "Secret":
         filled = _with_string_data(filled)
     if kind in _LABELLED_BY_TEMPLATE and not filled["metadata"].get("labels"):
@@ -93,12 +94,12 @@ def _new_job(job: Object, uid: str) -> Object:
         return job
     name, meta = job["metadata"]["name"], template.get("metadata") or {}
     labels = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
+        JOB_UID_LABEL: uid,
+        JOB_NAME_LABEL: name,
         "controller-uid": uid,
         "job-name": name,
     }
-    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    selector = {"matchLabels": {JOB_UID_LABEL: uid}}
     template = {**template, "metadata": {**meta, "labels": {**(meta.get("labels") or {}), **labels}}}
     return {**job, "spec": {"selector": selector, **spec, "template": template}}
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from cluster.objects import Object, name, namespace
 from cluster.ownership import is_finished
-from cluster.service_ips import HEADLESS
+from cluster.syntax import is_ip
+from cluster.well_known import HEADLESS
 
 ZONE = "cluster.local"
 SCHEMA_VERSION = "1.1.0"
@@ -86,7 +87,7 @@ class _Endpoint:
 def _external_name(owner: str, external: str) -> Iterator[Record]:
     target = f"{external.lower().rstrip('.')}."
     # An address in its place counts as "a DNS name comprised of digits"; CoreDNS makes no record of it either.
-    if not _is_address(external):
+    if not is_ip(external):
         yield Record(owner, "CNAME", target, target)
 
 
@@ -152,11 +153,3 @@ def _address(owner: str, ip: str) -> Record:
 
 def _pointer(ip: str, target: str) -> Record:
     return Record(f"{ip_address(ip).reverse_pointer}.", "PTR", target)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

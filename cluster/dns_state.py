@@ -9,8 +9,8 @@ from cluster.client import Batch, Event
 from cluster.dns import Record, pod_records, service_records
 from cluster.dns_index import Index
 from cluster.draft import Key, key_of
-from cluster.endpoints import SERVICE_LABEL
 from cluster.objects import Object, labels, namespace
+from cluster.well_known import SERVICE_NAME_LABEL
 
 KINDS = ("Service", "EndpointSlice", "Pod")
 """What records are made of."""
@@ -57,7 +57,7 @@ class DnsState:
             services[key] = None
         else:
             self._forget(key, changed, services)  # its label may name another Service now
-            service: Key = ("Service", namespace(obj), labels(obj).get(SERVICE_LABEL, ""))
+            service: Key = ("Service", namespace(obj), labels(obj).get(SERVICE_NAME_LABEL, ""))
             self._slices[service][key] = obj
             self._service_of[key] = service
             services[service] = None

@@ -9,15 +9,14 @@ from typing import Any
 
 from cluster.objects import Object, labels, name, namespace, ready
 from cluster.ownership import is_finished, reference
-from cluster.service_ips import FAMILY_NAMES, HEADLESS
+from cluster.service_ips import FAMILY_NAMES
+from cluster.well_known import HEADLESS, HEADLESS_LABEL, SERVICE_NAME_LABEL
 
 MAX_ENDPOINTS_PER_SLICE = 100
 """Kubernetes' default (--max-endpoints-per-slice)."""
 
-SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGED_BY = "endpointslice-controller.k8s.io"
-HEADLESS_LABEL = "service.kubernetes.io/headless"
 
 _Ports = tuple[tuple[str, str, int, str], ...]
 """name, protocol, number and appProtocol of each port of a slice."""
@@ -142,7 +141,7 @@ def _hints(service: Object, endpoint: Object) -> Object:
 
 
 def _slice(service: Object, slice_name: str, family: str, ports: _Ports, endpoints: Sequence[Object]) -> Object:
-    slice_labels = {**labels(service), SERVICE_LABEL: name(service), MANAGED_BY_LABEL: MANAGED_BY}
+    slice_labels = {**labels(service), SERVICE_NAME_LABEL: name(service), MANAGED_BY_LABEL: MANAGED_BY}
     if service["spec"].get("clusterIP") == HEADLESS:
         slice_labels[HEADLESS_LABEL] = ""
     return {

@@ -12,13 +12,13 @@ from cluster.draft import Key
 from cluster.endpoints import target_port
 from cluster.objects import Object, labels, name, namespace, ready
 from cluster.ownership import is_finished
-from cluster.service_ips import HEADLESS, family_of
+from cluster.service_ips import family_of
 from cluster.service_slices import selected_pods
+from cluster.well_known import HEADLESS, HEADLESS_LABEL
 
 MAX_ADDRESSES = 1000
 """maxCapacity of the endpoints controller; beyond it, an annotation says that the object is truncated."""
 
-HEADLESS_LABEL = "service.kubernetes.io/headless"
 MANAGED_BY_LABEL = "endpoints.kubernetes.io/managed-by"
 MANAGED_BY = "endpoint-controller"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"

@@ -23,6 +23,7 @@ from cluster.ownership import is_finished
 from cluster.pod_template import pod
 from cluster.replicasets import first_to_go, to_create, to_delete
 from cluster.times import seconds
+from cluster.well_known import JOB_NAME_LABEL, JOB_UID_LABEL
 
 COMPONENT = "job-controller"
 FIRST_DELAY_S, MAX_DELAY_S = 10, 600
@@ -224,8 +225,8 @@ def _ended_at(a_pod: Mapping[str, Any]) -> float:
 def _pod(context: Context, job: _Job, index: int | None) -> Object:
     uid, owner_name = job.obj["metadata"]["uid"], name(job.obj)
     labels = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": owner_name,
+        JOB_UID_LABEL: uid,
+        JOB_NAME_LABEL: owner_name,
         "controller-uid": uid,
         "job-name": owner_name,
     }

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from cluster.context import Context
 from cluster.draft import Key
-from cluster.endpoints import SERVICE_LABEL
 from cluster.mirroring import SKIP_LABEL
 from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.service_ips import FAMILY_NAMES
+from cluster.well_known import SERVICE_NAME_LABEL
 
 NAME = "kubernetes"
 SERVICE_PORT = 443
@@ -64,7 +64,7 @@ def _slice(cluster: Cluster) -> Object:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": _metadata({SERVICE_LABEL: NAME}),
+        "metadata": _metadata({SERVICE_NAME_LABEL: NAME}),
         "addressType": FAMILY_NAMES[cluster.service_subnets[0].version],
         "endpoints": [{"addresses": [ip], "conditions": {"ready": True}} for ip in _addresses(cluster)],
         "ports": [{"name": _PORT_NAME, "port": API_PORT, "protocol": "TCP"}],

@@ -11,12 +11,11 @@ from typing import Any
 
 from cluster.deletion import is_deleting
 from cluster.draft import Key
-from cluster.endpoints import SERVICE_LABEL
 from cluster.index import SELECTING_KINDS, Index, selects
 from cluster.namespaces import ROOT_CA
-from cluster.nodes import ZONE_LABEL
 from cluster.objects import Object, labels, ready
 from cluster.ownership import controller_reference, controller_uid, is_finished, owner_uids
+from cluster.well_known import SERVICE_NAME_LABEL, ZONE_LABEL
 
 Mark = tuple[str, Key]
 """The name of a loop, and what it is to look at."""
@@ -165,7 +164,7 @@ def _endpoints(index: Index, draft: Any, key: Key, old: Object | None, new: Obje
 
 def _endpoint_slice(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     for obj in (old, new):
-        if obj is not None and (service := labels(obj).get(SERVICE_LABEL)):
+        if obj is not None and (service := labels(obj).get(SERVICE_NAME_LABEL)):
             yield "endpointslices", ("Service", key[1], service)
             yield "mirroring", ("Endpoints", key[1], service)
     yield from _of_kubernetes(key)

@@ -11,10 +11,11 @@ from typing import Any
 from cluster.context import Context
 from cluster.deletion import is_deleting
 from cluster.draft import Key
-from cluster.endpoints import MANAGED_BY_LABEL, SERVICE_LABEL
+from cluster.endpoints import MANAGED_BY_LABEL
 from cluster.objects import Object, annotation, labels, name, namespace
 from cluster.ownership import reference
 from cluster.service_ips import FAMILY_NAMES, family_of
+from cluster.well_known import LAST_APPLIED_ANNOTATION, SERVICE_NAME_LABEL
 
 MANAGED_BY = "endpointslicemirroring-controller.k8s.io"
 SKIP_LABEL = "endpointslice.kubernetes.io/skip-mirror"
@@ -22,7 +23,7 @@ LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"
 MAX_ADDRESSES_PER_SUBSET = 1000
 """--mirroring-max-endpoints-per-subset; what is beyond it is left out."""
 
-_NOT_COPIED = frozenset(("kubectl.kubernetes.io/last-applied-configuration", "endpoints.kubernetes.io/last-change-trigger-time"))
+_NOT_COPIED = frozenset((LAST_APPLIED_ANNOTATION, "endpoints.kubernetes.io/last-change-trigger-time"))
 
 
 def look(context: Context, key: Key) -> None:
@@ -53,7 +54,7 @@ def _is_mirrored(endpoints: Mapping[str, Any], service: Mapping[str, Any]) -> bo
 
 def _is_ours(endpoint_slice: Mapping[str, Any], key: Key) -> bool:
     own = labels(endpoint_slice)
-    return own.get(MANAGED_BY_LABEL) == MANAGED_BY and own.get(SERVICE_LABEL) == key[2]
+    return own.get(MANAGED_BY_LABEL) == MANAGED_BY and own.get(SERVICE_NAME_LABEL) == key[2]
 
 
 def _kind_of(endpoint_slice: Mapping[str, Any]) -> Any:
@@ -89,7 +90,7 @@ def _slice(endpoints: Object, subset: Mapping[str, Any], family: str, members: l
         "metadata": {
             "name": "",
             "namespace": namespace(endpoints),
-            "labels": {**labels(endpoints), SERVICE_LABEL: name(endpoints), MANAGED_BY_LABEL: MANAGED_BY},
+            "labels": {**labels(endpoints), SERVICE_NAME_LABEL: name(endpoints), MANAGED_BY_LABEL: MANAGED_BY},
             **({"annotations": copied} if copied else {}),
             "ownerReferences": [reference(endpoints)],
         },

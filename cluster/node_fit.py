@@ -7,15 +7,16 @@ from typing import Any
 
 from cluster.objects import Object, labels, name
 from cluster.selectors import matches_labels, satisfies
+from cluster.well_known import UNSCHEDULABLE_TAINT
 
-UNSCHEDULABLE_TAINT: Object = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+_CORDONED: Object = {"key": UNSCHEDULABLE_TAINT, "effect": "NoSchedule"}
 
 
 def misfit(spec: Mapping[str, Any], node: Mapping[str, Any]) -> str | None:
     """Why a pod with this spec cannot run on the node, in the scheduler's words; None when it can."""
     tolerations = spec.get("tolerations") or ()
     # The order is that of the scheduler's plugins: a node is counted under its first reason.
-    if node["spec"].get("unschedulable") and not tolerates(tolerations, UNSCHEDULABLE_TAINT):
+    if node["spec"].get("unschedulable") and not tolerates(tolerations, _CORDONED):
         return "node(s) were unschedulable"
     for taint in node["spec"].get("taints") or ():
         if taint["effect"] in ("NoSchedule", "NoExecute") and not tolerates(tolerations, taint):

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster import conditions, deletion
-from cluster.admission import NOT_READY_TAINT, UNREACHABLE_TAINT
 from cluster.conditions import Verdict
 from cluster.context import Context
 from cluster.deletion import DeleteOptions
@@ -18,6 +17,7 @@ from cluster.draft import Key
 from cluster.node_fit import toleration_of
 from cluster.objects import Object, name, namespace, ready
 from cluster.times import micro_timestamp, seconds
+from cluster.well_known import NOT_READY_TAINT, UNREACHABLE_TAINT, UNSCHEDULABLE_TAINT
 
 COMPONENT = "node-controller"
 EVICTION_COMPONENT = "taint-eviction-controller"
@@ -27,8 +27,6 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_DURATION_S = 40
 LEASE_RENEWAL_S = 10
 """The Lease is written so often; signs of life come more often and are kept in memory."""
-
-UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable"
 
 _PRESSURES = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),

@@ -16,9 +16,6 @@ Services")."""
 
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 
-Taken = Mapping[tuple[int, str], Object]
-"""(node port, protocol) -> the Service that has it."""
-
 
 def wants_ports(spec: Mapping[str, Any]) -> bool:
     """ "LoadBalancer … allocateLoadBalancerNodePorts may be set to false if the load-balancer does not rely on

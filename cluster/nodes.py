@@ -8,10 +8,9 @@ from typing import Any
 from cluster.machine import Machine
 from cluster.model import MAX_PODS_PER_NODE, Cluster, Node
 from cluster.objects import Object
+from cluster.well_known import CONTROL_PLANE
 
-CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 KUBELET_PORT = 10250
-ZONE_LABEL = "topology.kubernetes.io/zone"
 INITIAL_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
@@ -69,5 +68,5 @@ def _taints(node: Node, cluster: Cluster) -> Sequence[Object]:
     # As kind does it: with no worker to run them, pods go to the control-plane nodes.
     has_workers = any(other.role == "worker" for other in cluster.nodes)
     if node.role == "control-plane" and has_workers:
-        return [{"key": CONTROL_PLANE_TAINT, "effect": "NoSchedule"}]
+        return [{"key": CONTROL_PLANE, "effect": "NoSchedule"}]
     return []

@@ -14,8 +14,8 @@ from cluster.model import IPAddress
 from cluster.objects import Object, labels, name, namespace
 from cluster.reachability import Tables
 from cluster.selectors import matches
+from cluster.well_known import NAMESPACE_NAME_LABEL
 
-NAME_LABEL = "kubernetes.io/metadata.name"
 """The API server puts it on every Namespace: its own name."""
 
 Direction = Literal["ingress", "egress"]
@@ -152,7 +152,7 @@ class Oracle:
         return in_namespace and matches(pod_selector, labels(pod))
 
     def _namespace_labels(self, of: str) -> Mapping[str, str]:
-        return {**self._namespaces.get(of, {}), NAME_LABEL: of}
+        return {**self._namespaces.get(of, {}), NAMESPACE_NAME_LABEL: of}
 
     def _ports_match(self, ports: list[Any] | None, asked: _Connection) -> bool:
         """ "Each item in this list is combined using a logical OR. If this field is empty or missing, this rule matches

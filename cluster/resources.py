@@ -196,9 +196,9 @@ def of_kind(api_version: str, kind: str) -> Resource | None:
     return _by_kind().get((api_version, kind))
 
 
-def stored(kind: str) -> Resource | None:
-    """The resource of a kind in the version in which it is stored."""
-    return _stored().get(kind)
+def stored(kind: str) -> Resource:
+    """The resource of a kind in the version in which it is stored. Raises KeyError for a kind that never is."""
+    return _stored()[kind]
 
 
 def groups() -> Mapping[str, Sequence[str]]:

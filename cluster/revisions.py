@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cluster.names import template_hash
-from cluster.objects import Object, annotation, labels, name, namespace
+from cluster.objects import Object, annotation, name, namespace
 from cluster.ownership import reference
+from cluster.well_known import LAST_APPLIED_ANNOTATION
 
 POD_TEMPLATE_HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -19,7 +20,7 @@ DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
 
 _NOT_COPIED = frozenset((
-    "kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS,
+    LAST_APPLIED_ANNOTATION, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS,
     "deprecated.deployment.rollback.to",
 ))  # fmt: skip
 
@@ -101,7 +102,3 @@ def _without_hash(template: Mapping[str, Any]) -> Mapping[str, Any]:
 def _without_nulls(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     """A template's creationTimestamp: null, as kubectl create writes it, means nothing."""
     return {key: value for key, value in meta.items() if value is not None}
-
-
-def has_hash(replica_set: Mapping[str, Any]) -> bool:
-    return POD_TEMPLATE_HASH in labels(replica_set)

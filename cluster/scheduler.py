@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.draft import key_of
 from cluster.node_fit import matches_term, misfit, node_affinity, selects, tolerates
-from cluster.objects import Object, labels, name
+from cluster.objects import Object, name
 from cluster.pod_affinity import NO_WISHES, PREFERRED, Spread, Term, Wishes, wishes
 from cluster.resource_amounts import pod_requests
 from cluster.seats import Port, Seat, Seats, host_ports, owner_of
@@ -30,29 +29,6 @@ class Placement:
     pod: Object
     node: str | None
     message: str = ""
-
-
-def schedule(
-    unbound: Iterable[Object], nodes: Iterable[Object], bound: Iterable[Object], namespaces: Iterable[Object] = ()
-) -> Sequence[Placement]:
-    """One Placement per unbound pod, in their order, on nodes that hold the `bound` pods.
-
-    Between equal nodes the first one wins, so that the result depends on the input only.
-    """
-    seats = Seats()
-    for node in nodes:
-        seats.put_node(node)
-    for space in namespaces:
-        seats.put_namespace(name(space), labels(space))
-    for pod in bound:
-        seats.add(key_of(pod), pod)
-    placements = []
-    for pod in unbound:
-        placement = place(pod, seats)
-        if placement.node is not None:
-            seats.add(key_of(pod), {**pod, "spec": {**pod["spec"], "nodeName": placement.node}})
-        placements.append(placement)
-    return placements
 
 
 def place(pod: Object, seats: Seats) -> Placement:

@@ -24,15 +24,9 @@ from cluster.config import resolve
 from cluster.loops import ControlPlane
 from cluster.nodes import cluster_document
 from cluster.problems import SpecError
+from cluster.run_directory import API_SOCKET, API_TLS_SOCKET, KUBECONFIG, NAME_VARIABLE, PKI, RUN_VARIABLE, STORE
 from cluster.settling import Settling
 from cluster.store import Store
-
-RUN_VARIABLE = "MININETES_RUN"
-NAME_VARIABLE = "MININETES_NAME"
-SOCKET_NAME = "api.sock"
-TLS_SOCKET_NAME = "apiserver.sock"
-PKI_NAME = "pki"
-STORE_NAME = "store.sqlite"
 
 BACKLOG = 128
 
@@ -45,13 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=Path, help='{"cluster": document, "objects": […]} for an empty store')
     options = parser.parse_args(arguments)
     run = Path(os.environ[RUN_VARIABLE])
-    store = Store(run / STORE_NAME)
+    store = Store(run / STORE)
     try:
         plane = control_plane(store, options.seed)
     except SpecError as error:
         print(error, file=sys.stderr)
         return SpecError.exit_status
-    listener = _listen(run / SOCKET_NAME) if options.fd is None else socket.socket(fileno=options.fd)
+    listener = _listen(run / API_SOCKET) if options.fd is None else socket.socket(fileno=options.fd)
     public = None if options.tls_fd is None else socket.socket(fileno=options.tls_fd)
     serve(plane, run, listener, public)
     store.close()
@@ -85,13 +79,13 @@ def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socke
         settling.run()  # what a server that was killed left to be done
         host, port = public.getsockname()[:2] if public is not None else ("127.0.0.1", 0)
         names = pki.server_names(plane.cluster, host)
-        keys = await asyncio.get_running_loop().run_in_executor(None, pki.ensure, run / PKI_NAME, names)
+        keys = await asyncio.get_running_loop().run_in_executor(None, pki.ensure, run / PKI, names)
         kubernetes.authenticate_with(keys)
-        tls_sockets = [_listen(run / TLS_SOCKET_NAME), *([] if public is None else [public])]
+        tls_sockets = [_listen(run / API_TLS_SOCKET), *([] if public is None else [public])]
         await server.add_tls(tls_sockets, tls_context(keys))
         if public is not None:
             name = os.environ.get(NAME_VARIABLE, plane.cluster.name)
-            pki.write_private(run / kubeconfig.FILE_NAME, kubeconfig.text(name, host, port, keys))
+            pki.write_private(run / KUBECONFIG, kubeconfig.text(name, host, port, keys))
 
     Server(both(application(internal), kubernetes), stop, open_to_others).run(sockets=[listener])
 

@@ -11,9 +11,9 @@ from cluster import node_ports
 from cluster.model import IPAddress, IPNetwork
 from cluster.objects import Object, subject
 from cluster.problems import Problem, SpecError
+from cluster.well_known import HEADLESS
 
 FAMILY_NAMES: Mapping[int, str] = {4: "IPv4", 6: "IPv6"}
-HEADLESS = "None"
 
 
 def explicit_band(subnet: IPNetwork) -> int:

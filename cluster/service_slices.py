@@ -9,8 +9,8 @@ from cluster.deletion import is_deleting
 from cluster.draft import Key
 from cluster.endpoints import is_managed, planned_slices
 from cluster.index import match_labels, selects
-from cluster.nodes import ZONE_LABEL
 from cluster.objects import Object, labels, name, namespace
+from cluster.well_known import ZONE_LABEL
 
 
 def look(context: Context, key: Key) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from cluster.loops import ControlPlane
 from cluster.wakeup import Wakeup
@@ -20,9 +19,8 @@ PAUSE_S = 0.002
 class Settling:
     """`wakeup` is for everybody who waits for the next change."""
 
-    def __init__(self, plane: ControlPlane, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        self._now_s = now_s
         self.wakeup = Wakeup()
         self._next: asyncio.TimerHandle | None = None
         plane.notify = self.notify
@@ -38,7 +36,7 @@ class Settling:
             self.wakeup.notify()
         due_s = self._plane.next_due()
         if due_s is not None:
-            self._schedule(max(due_s - self._now_s(), PAUSE_S))
+            self._schedule(max(due_s - time.time(), PAUSE_S))
 
     def _schedule(self, delay_s: float) -> None:
         loop = asyncio.get_running_loop()

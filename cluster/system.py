@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster.model import Cluster
-from cluster.nodes import CONTROL_PLANE_TAINT
 from cluster.objects import Object
 from cluster.service_ips import FAMILY_NAMES
+from cluster.well_known import CONTROL_PLANE
 
 NAMESPACE = "kube-system"
 DNS_SERVICE = "kube-dns"
@@ -53,7 +53,7 @@ def _service(cluster: Cluster) -> Object:
 def _deployment() -> Object:
     ports = [{"name": name, "containerPort": DNS_PORT, "protocol": protocol} for name, protocol in _PORTS]
     # kind's runs on the control-plane node too, since it is scheduled before the first worker has joined.
-    preference = {"matchExpressions": [{"key": CONTROL_PLANE_TAINT, "operator": "Exists"}]}
+    preference = {"matchExpressions": [{"key": CONTROL_PLANE, "operator": "Exists"}]}
     wish = [{"weight": 100, "preference": preference}]
     return {
         "apiVersion": "apps/v1",
@@ -66,7 +66,7 @@ def _deployment() -> Object:
                 "metadata": {"labels": dict(_LABELS)},
                 "spec": {
                     "dnsPolicy": "Default",
-                    "tolerations": [{"key": CONTROL_PLANE_TAINT, "effect": "NoSchedule"}],
+                    "tolerations": [{"key": CONTROL_PLANE, "effect": "NoSchedule"}],
                     "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": wish}},
                     "containers": [{"name": "coredns", "image": _IMAGE, "ports": ports}],
                 },

@@ -24,6 +24,7 @@ from cluster import objects
 from cluster.client import Batch, Client
 from cluster.config import resolve
 from cluster.model import Cluster, PodInterface
+from cluster.run_directory import API_SOCKET, RUN_VARIABLE, SEED
 from topo import confine, container_log, failures, nodes, ovs
 from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
@@ -34,7 +35,6 @@ from topo.power import Power, is_off, send_heartbeats, uplinks
 from topo.probe_runner import ProbeRunner
 from topo.probes import Health, ProbeKind, Result, grace_s_of
 from topo.runtime_client import Responder, Runtime
-from topo.sandbox import API_SOCKET, SEED
 from topo.sources import KINDS, Sources
 from topo.switches import Switches
 
@@ -55,11 +55,10 @@ Message = Callable[[], None]
 class Agent:
     """The loop."""
 
-    def __init__(self, run: Path, cluster: Cluster, power: Power, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, run: Path, cluster: Cluster, power: Power) -> None:
         self._run = run
         self._cluster = cluster
         self._power = power
-        self._clock = clock
         self._queue: SimpleQueue[Message] = SimpleQueue()
         self._network = PodNetwork(cluster, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
         self._api = Client(run / API_SOCKET)
@@ -90,7 +89,7 @@ class Agent:
         self._sources = Sources(run=run)
         self._unconfigured: dict[str, ManagedPod] = {}
         """Pods with a container that lacks a ConfigMap, a Secret or a key of one."""
-        self._events = PodEvents(Client(run / API_SOCKET), clock)
+        self._events = PodEvents(Client(run / API_SOCKET), time.time)
         self._probes = ProbeRunner(
             on_health=lambda key, health: self._queue.put(lambda: self._on_health(key, health)),
             on_failure=lambda key, kind, message: self._queue.put(lambda: self._on_failure(key, kind, message)),
@@ -117,14 +116,14 @@ class Agent:
 
     def _receive(self) -> None:
         """Wait for something to happen, then take everything that has."""
-        timeout = max(0.0, min(self._looks.values()) - self._clock()) if self._looks else None
+        timeout = max(0.0, min(self._looks.values()) - time.time()) if self._looks else None
         try:
             self._queue.get(timeout=timeout)()
             while True:
                 self._queue.get_nowait()()
         except Empty:
             pass
-        now = self._clock()
+        now = time.time()
         self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
 
     def _on_batch(self, batch: Batch) -> None:
@@ -179,7 +178,7 @@ class Agent:
         self._perform([(pod, kill) for pod in concerned if not self._power.is_on(pod.node) for kill in pod.life.kills()])
 
     def _admit(self, pod: Mapping[str, Any]) -> None:
-        now = self._clock()
+        now = time.time()
         managed = ManagedPod.of(pod, self._cluster, now, self._sources)
         if managed is None:
             if "deletionTimestamp" in pod["metadata"] and pod["spec"].get("nodeName"):
@@ -196,7 +195,7 @@ class Agent:
     def _stop(self, uid: str, grace_s: float) -> None:
         managed = self._pods.get(uid)
         if managed is not None:
-            managed.life.stop(self._clock(), grace_s, deleted=True)
+            managed.life.stop(time.time(), grace_s, deleted=True)
             self._changed[uid] = managed
 
     def _on_runtime(self, event: Mapping[str, Any]) -> None:
@@ -236,13 +235,13 @@ class Agent:
         uid, _, container = event["id"].partition("/")
         managed = self._pods.get(uid)
         if managed is not None and managed.life.containers[container].phase == "running":
-            self._ended(managed, container, event["exit_code"], self._clock())
+            self._ended(managed, container, event["exit_code"], time.time())
             self._changed[uid] = managed
 
     def _serve_again(self) -> None:
         for id, error in self._responder.restore().items():
             uid, _, container = id.partition("/")
-            self._ended(self._pods[uid], container, 1, self._clock(), error)
+            self._ended(self._pods[uid], container, 1, time.time(), error)
             self._changed[uid] = self._pods[uid]
 
     def _on_health(self, key: str, health: Health) -> None:
@@ -255,7 +254,7 @@ class Agent:
         state.started, state.ready = health.started, health.ready
         if not health.alive and state.ending is None and not managed.life.stopping:
             kind: ProbeKind = "liveness" if state.started else "startup"
-            managed.life.restart(container, self._clock(), grace_s_of(state.spec, kind))
+            managed.life.restart(container, time.time(), grace_s_of(state.spec, kind))
             self._events.failed_probe(managed, container, kind)
             _LOG.info("%s: container %s: %s; restarting it", managed.key, container, health.message)
 
@@ -268,7 +267,7 @@ class Agent:
         if self._pods.get(managed.uid) is not managed:
             return
         error = "" if result.ok else result.message
-        known = managed.life.hooked(hook, self._clock(), error)
+        known = managed.life.hooked(hook, time.time(), error)
         self._changed[managed.uid] = managed
         if known and error:
             self._events.failed_hook(managed, hook, error)
@@ -294,7 +293,7 @@ class Agent:
 
     def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
         for pod in pods:
-            look = self._clock() + _RETRY_S if pod.uid in self._unconfigured else pod.life.next_look()
+            look = time.time() + _RETRY_S if pod.uid in self._unconfigured else pod.life.next_look()
             if look is None or not self._may_run(pod):
                 self._looks.pop(pod.uid, None)
             else:
@@ -313,7 +312,7 @@ class Agent:
 
     def _act(self, pods: Iterable[ManagedPod]) -> None:
         wanted = []
-        now = self._clock()
+        now = time.time()
         for pod in pods:
             self._unconfigured.pop(pod.uid, None)
             for action in pod.life.advance(now):
@@ -333,11 +332,11 @@ class Agent:
             if happened.exit_code is None:
                 self._began(happened.pod, happened.container)
             else:
-                self._ended(happened.pod, happened.container, happened.exit_code, self._clock(), happened.message)
+                self._ended(happened.pod, happened.container, happened.exit_code, time.time(), happened.message)
             self._changed[happened.pod.uid] = happened.pod
 
     def _began(self, pod: ManagedPod, container: str) -> None:
-        now = self._clock()
+        now = time.time()
         state = pod.life.containers[container]
         pod.life.began(container, pod.started_at(container, now))
         if state.started_at >= now:
@@ -346,7 +345,7 @@ class Agent:
             self._runs(pod, container)
 
     def _runs(self, pod: ManagedPod, container: str) -> None:
-        self._probes.add(pod, container, self._clock())
+        self._probes.add(pod, container, time.time())
 
     def _ended(self, pod: ManagedPod, container: str, exit_code: int, at: float, message: str = "") -> None:
         pod.life.ended(container, exit_code, at, message)
@@ -371,7 +370,7 @@ class Agent:
             self._api.post_removed(removed)
 
     def _report(self, pods: Iterable[ManagedPod]) -> None:
-        now = self._clock()
+        now = time.time()
         statuses = [status for pod in pods if (status := pod.changed_status(now)) is not None]
         if statuses:
             self._api.post_statuses(statuses)
@@ -386,7 +385,7 @@ def main() -> None:
     threading.excepthook = failures.end_process
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    run = Path(os.environ["MININETES_RUN"])
+    run = Path(os.environ[RUN_VARIABLE])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
     network = nodes.build(cluster)
     _LOG.info("%d nodes and their switches are there", len(cluster.nodes))

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from cluster.run_directory import RUNTIME_SOCKET
 from topo import forked, limits, linux, namespaces, netlink, rootfs, services
-from topo.runtime import SOCKET, Processes, encode
+from topo.runtime import Processes, encode
 from topo.sandbox import LOCK
 
 _RESTART_PAUSES_S = (0.0, 0.1, 0.5, 1.0, 5.0)
@@ -56,7 +57,7 @@ class Init:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(wakeup_read, selectors.EVENT_READ, lambda: os.read(wakeup_read, 4096))
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self._run / SOCKET))
+        listener.bind(str(self._run / RUNTIME_SOCKET))
         listener.listen()
         self._selector.register(listener, selectors.EVENT_READ, lambda: self._accept(listener))
         while True:

@@ -50,8 +50,8 @@ def bind(source: str, target: str, recursive: bool = False) -> None:
     mount(source, target, flags=MS_BIND | (MS_REC if recursive else 0))
 
 
-def unmount(target: str, flags: int = MNT_DETACH) -> None:
-    _check(_libc.umount2(target.encode(), flags), f"unmount {target}")
+def unmount(target: str) -> None:
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
 def pivot_root(new_root: str, put_old: str) -> None:

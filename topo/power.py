@@ -15,7 +15,7 @@ from typing import Any
 from cluster.client import Client
 from cluster.objects import POWER_ANNOTATION
 from topo import netlink
-from topo.emulation import UnderlayNetwork
+from topo.emulation import UPLINK, UnderlayNetwork
 
 HEARTBEAT_S = 0.25
 
@@ -63,7 +63,7 @@ def uplinks(network: UnderlayNetwork) -> dict[str, str]:
     found = {}
     for link in network.links:
         for near, far in ((link.intf1, link.intf2), (link.intf2, link.intf1)):
-            if near.name == "eth0":
+            if near.name == UPLINK:
                 found[str(near.node.name)] = str(far.name)
     return found
 

@@ -40,7 +40,6 @@ from topo import confine, container_stdio, limits
 from topo.confine import Place
 from topo.container_stdio import Ends, Stdio
 
-SOCKET = "runtime.sock"
 _CANNOT_EXECUTE, _NOT_FOUND = 126, 127
 
 

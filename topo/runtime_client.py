@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from topo.runtime import SOCKET, encode
+from cluster.run_directory import RESPONDER_SOCKET, RUNTIME_SOCKET
+from topo.runtime import encode
 from topo.servers import ServedContainer
 from topo.waiting import wait_until
 
-RESPONDER_SOCKET = "responder.sock"
 _CONNECT_TIMEOUT_S = 30.0
 
 
@@ -37,7 +37,7 @@ class Runtime:
     """Starts and signals processes; what happens to them is told to `on_event`, from another thread."""
 
     def __init__(self, run: Path, on_event: Callable[[Mapping[str, Any]], None]) -> None:
-        self._connection = _connect(run / SOCKET)
+        self._connection = _connect(run / RUNTIME_SOCKET)
         Thread(target=self._read, args=(on_event,), name="runtime", daemon=True).start()
 
     def send(self, request: Mapping[str, Any]) -> None:

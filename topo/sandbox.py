@@ -22,13 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from cluster.commands import NAME_VARIABLE
 from cluster.problems import MachineError, NoTestbedError
+from cluster.run_directory import API_SOCKET, KUBECONFIG, NAME_VARIABLE
 from topo import forked, linux
 from topo.waiting import Timeout, wait_until
 
-LOCK, PID_FILE, API_SOCKET, SEED, KUBECONFIG = "lock", "init.pid", "api.sock", "seed.json", "kubeconfig"
-API_TLS_SOCKET = "apiserver.sock"
+LOCK, PID_FILE = "lock", "init.pid"
 START_TIMEOUT_S = 10.0
 DOWN_TIMEOUT_S = 30.0
 

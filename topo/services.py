@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.run_directory import RESPONDER_SOCKET, RUN_VARIABLE, SEED
 from topo import rootfs
 
 OVS_RUN = "/run/openvswitch"
@@ -42,7 +43,7 @@ def all_services(api_fd: int) -> tuple[Service, ...]:
     return (
         Service("ovsdb-server", ("ovsdb-server", OVS_DATABASE, f"--remote=punix:{OVS_SOCKET}", "--pidfile")),
         _python(
-            "api", "cluster.server", "--seed", f"{rootfs.RUN}/seed.json", "--tls-fd", str(api_fd), inherits=(api_fd,)
+            "api", "cluster.server", "--seed", f"{rootfs.RUN}/{SEED}", "--tls-fd", str(api_fd), inherits=(api_fd,)
         ),
         _python("agent", "topo.agent"),
         # Without a tap device for every bridge: its local port is not used here, and /dev/net/tun need not be
@@ -51,7 +52,7 @@ def all_services(api_fd: int) -> tuple[Service, ...]:
         _python("controller", "controller.app"),
         _python("responder", "topo.responder"),
         # Last, and when the others have started: nothing of a cluster's start waits for it.
-        _python("kubelet", "topo.kubelet", needs=(f"{rootfs.RUN}/responder.sock",)),
+        _python("kubelet", "topo.kubelet", needs=(f"{rootfs.RUN}/{RESPONDER_SOCKET}",)),
     )
 
 
@@ -59,7 +60,7 @@ def environment() -> dict[str, str]:
     """What every service finds in its environment."""
     return {
         **os.environ,
-        "MININETES_RUN": rootfs.RUN,
+        RUN_VARIABLE: rootfs.RUN,
         "PYTHONDONTWRITEBYTECODE": "1",
         "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cluster import resources
-from cluster.api import PREFIX
 from cluster.apiserver import bodies, discovery, negotiation, openapi, paths, reviews, streams, tokens
 from cluster.apiserver.authentication import ADMINISTRATOR, Authenticator, User
 from cluster.apiserver.paths import Target
@@ -24,17 +23,17 @@ from cluster.apiserver.streams import Streams
 from cluster.apiserver.tokens import ServiceAccountToken
 from cluster.apiserver.tunnel import Tunnels
 from cluster.apiserver.watches import Watches
+from cluster.client import PREFIX
 from cluster.loops import ControlPlane
 from cluster.registry import errors
 from cluster.registry.errors import StatusError
 from cluster.registry.registry import Registry
 from cluster.registry.subresources import TokenRequest
+from cluster.run_directory import KUBELET_SOCKET
 from cluster.settling import Settling
 
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
 """Answered to everybody, as the role system:public-info-viewer has it."""
-
-KUBELET_SOCKET = "kubelet.sock"
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +55,12 @@ class KubernetesApi:
         self._authenticator = Authenticator(
             pki.admin_token.read_text(), pki.service_account_key.read_bytes(), self._account_uid, time.time
         )
+
+    @property
+    def _who(self) -> Authenticator:
+        if self._authenticator is None:
+            raise RuntimeError("somebody connected before it was known how to tell who it is")
+        return self._authenticator
 
     def stop(self) -> None:
         """End all streams."""
@@ -80,12 +85,11 @@ class KubernetesApi:
         """None when the connection has become a stream."""
         user = self._user(request)
         path = request.url.path
-        if user is None and path not in _PUBLIC:
-            raise errors.unauthorized()
         target = paths.parse(path)
-        if target is None:
+        if user is None and (target is not None or path not in _PUBLIC):
+            raise errors.unauthorized()
+        if user is None or target is None:
             return self._fixed(request, path) or refusal(request, _no_such_path())
-        assert user is not None  # nothing below /api and /apis is public
         if target.resource.kind in reviews.KINDS and request.method == "POST":
             return await self._review(request, target, user)
         if target.subresource in streams.SUBRESOURCES:
@@ -95,27 +99,24 @@ class KubernetesApi:
         return await self._routes.answer(request, target)
 
     async def _review(self, request: Request, target: Target, user: User) -> Response:
-        assert self._authenticator is not None
         given = await bodies.obj(request)
-        return answer(request, reviews.answer(target.resource, given, user, self._authenticator.by_token), code=201)
+        return answer(request, reviews.answer(target.resource, given, user, self._who.by_token), code=201)
 
     def _user(self, request: Request) -> User | None:
         connection = request.state.connection
         if connection.is_local:
             return ADMINISTRATOR
-        assert self._authenticator is not None  # TLS is opened afterwards
-        return self._authenticator.user(connection.peer_certificate, request.headers.get("authorization"))
+        return self._who.user(connection.peer_certificate, request.headers.get("authorization"))
 
     def _sign(self, wanted: TokenRequest) -> tuple[str, float]:
         """The token of a service account, and when it expires."""
-        assert self._authenticator is not None
         audiences = wanted.audiences or [tokens.ISSUER]
         now_s = int(time.time())
         expires_at_s = now_s + wanted.expiration_s
         token = ServiceAccountToken(
             wanted.namespace, wanted.name, wanted.uid, audiences, now_s, expires_at_s, wanted.bound
         )
-        return tokens.sign(token, self._authenticator.service_account_key), expires_at_s
+        return tokens.sign(token, self._who.service_account_key), expires_at_s
 
     def _account_uid(self, namespace: str, name: str) -> str | None:
         account = self._plane.store.get(("ServiceAccount", namespace, name))
@@ -143,14 +144,14 @@ class KubernetesApi:
 
 def _groups(request: Request, core: bool) -> Response:
     kinds = {discovery.AGGREGATED_KIND: discovery.AGGREGATED_VERSIONS}
-    form = negotiation.choose(request.headers.get("accept", ""), kinds)
+    form = negotiation.form_for(request, kinds)
     if form.kind:
         return answer(request, discovery.aggregated(core, form.api_version), form)
     return answer(request, discovery.api_versions(request.url.netloc) if core else discovery.group_list(), form)
 
 
 def _found(request: Request, obj: Any) -> Response | None:
-    return None if obj is None else answer(request, obj, negotiation.choose(request.headers.get("accept", "")))
+    return None if obj is None else answer(request, obj, negotiation.form_for(request))
 
 
 def _root_paths() -> list[str]:

@@ -164,9 +164,7 @@ def _dry_run(values: object) -> bool:
 def _invalid(field: str, value: object, supported: Sequence[str]) -> errors.StatusError:
     words = ", ".join(map(errors.quoted, supported))
     message = f"Unsupported value: {errors.quoted(value)}: supported values: {words}"
-    cause = {"reason": "FieldValueNotSupported", "message": message, "field": field}
-    text = f'Options.meta.k8s.io "" is invalid: {field}: {message}'
-    return errors.StatusError(422, "Invalid", text, {"group": "meta.k8s.io", "causes": [cause]})
+    return errors.invalid_options("Options", errors.Cause("FieldValueNotSupported", message, field))
 
 
 def _program(request: Request) -> str:

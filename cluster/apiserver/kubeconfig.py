@@ -13,8 +13,6 @@ from typing import Any
 
 from cluster.apiserver.pki import ADMIN, Pki
 
-FILE_NAME = "kubeconfig"
-
 
 def document(name: str, host: str, port: int, pki: Pki) -> dict[str, Any]:
     address = f"[{host}]" if ":" in host else host

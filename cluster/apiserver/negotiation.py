@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+
 from cluster.registry.errors import not_acceptable
 
 JSON = "application/json"
@@ -83,6 +85,11 @@ def choose(accept: str, convertible: Convertible | None = None) -> Form:
         if form is not None and media_type.quality > 0:
             return form
     raise not_acceptable(_offers(convertible or {}))
+
+
+def form_for(request: Request, convertible: Convertible | None = None) -> Form:
+    """`choose` by the request's Accept header. Raises StatusError 406."""
+    return choose(request.headers.get("accept", ""), convertible)
 
 
 def _form(wanted: MediaType, convertible: Convertible) -> Form | None:

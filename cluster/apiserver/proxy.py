@@ -23,8 +23,8 @@ from cluster.apiserver.tunnel import Tunnels
 from cluster.registry import errors
 from cluster.registry.registry import Registry
 from cluster.registry.requests import Query
+from cluster.well_known import SERVICE_NAME_LABEL
 
-_SERVICE_LABEL = "kubernetes.io/service-name"
 _KUBELET_PORT = 10250
 _SAFE_IN_PATHS = "/:@!$&'()*+,;=~-._"
 
@@ -106,8 +106,7 @@ class Proxy:
         if not wanted:
             raise errors.service_unavailable(f'no service port "{name.port}" found for service "{name.name}"')
         slices = resources.stored("EndpointSlice")
-        assert slices is not None
-        query = Query(label_selector=f"{_SERVICE_LABEL}={name.name}")
+        query = Query(label_selector=f"{SERVICE_NAME_LABEL}={name.name}")
         for each in self._registry.list(slices, service["metadata"]["namespace"], query).items:
             numbers = [
                 port["port"] for port in each["ports"] or () if port.get("name", "") == wanted[0].get("name", "")

@@ -52,7 +52,7 @@ def content(
 def refusal(request: Request, error: StatusError) -> Response:
     """A Status. What the client accepts matters less than that it learns why: an unknown form becomes JSON."""
     try:
-        form = negotiation.choose(request.headers.get("accept", ""))
+        form = negotiation.form_for(request)
     except StatusError:
         form = PLAIN
     response = answer(request, error.status, form, error.code)

@@ -69,7 +69,7 @@ class Routes:
         if not target.resource.is_stored:
             raise errors.method_not_allowed(target.resource, "list")
         query = bodies.query(request)
-        form = negotiation.choose(request.headers.get("accept", ""), negotiation.COLLECTION_KINDS)
+        form = negotiation.form_for(request, negotiation.COLLECTION_KINDS)
         if bodies.flag(request, "watch"):
             watch = self._registry.watch(target.resource, target.namespace or None, query)
             encode = forms.watched(request, form, target.resource.kind, time.time)
@@ -98,17 +98,18 @@ class Routes:
         made = self._registry.create_subresource(
             target.resource, target.namespace or None, target.name, target.subresource, given, options
         )
-        return answer(request, made, negotiation.choose(request.headers.get("accept", "")), 201)
+        return answer(request, made, negotiation.form_for(request), 201)
 
     def _bind(self, request: Request, target: Target, given: Any) -> Response:
         """The older way to bind a pod: its name is in the Binding, not in the path."""
-        pods = resources.stored("Pod")
         name = (given.get("metadata") or {}).get("name") if isinstance(given, dict) else None
-        if pods is None or not isinstance(name, str):
+        if not isinstance(name, str):
             raise errors.bad_request("metadata.name must name the pod")
         options = bodies.write_options(request)
-        made = self._registry.create_subresource(pods, target.namespace or None, name, "binding", given, options)
-        return answer(request, made, negotiation.choose(request.headers.get("accept", "")), 201)
+        made = self._registry.create_subresource(
+            resources.stored("Pod"), target.namespace or None, name, "binding", given, options
+        )
+        return answer(request, made, negotiation.form_for(request), 201)
 
     async def _update(self, request: Request, target: Target) -> Response:
         given = await bodies.obj(request)
@@ -129,13 +130,13 @@ class Routes:
     async def _delete(self, request: Request, target: Target) -> Response:
         options = await bodies.delete_options(request)
         deleted = self._registry.delete(target.resource, target.namespace or None, target.name, options)
-        return answer(request, deleted.obj, negotiation.choose(request.headers.get("accept", "")))
+        return answer(request, deleted.obj, negotiation.form_for(request))
 
     async def _delete_collection(self, request: Request, target: Target) -> Response:
         options = await bodies.delete_options(request)
         namespace, query = target.namespace or None, bodies.query(request)
         deleted = self._registry.delete_collection(target.resource, namespace, query, options)
-        return answer(request, deleted.to_json(), negotiation.choose(request.headers.get("accept", "")))
+        return answer(request, deleted.to_json(), negotiation.form_for(request))
 
     def _written(self, request: Request, written: Written, more_warnings: Sequence[str] = ()) -> Response:
         code = 201 if written.created else 200
@@ -144,5 +145,5 @@ class Routes:
     def _answer_object(
         self, request: Request, obj: Mapping[str, Any], code: int = 200, warnings: Sequence[str] = ()
     ) -> Response:
-        form = negotiation.choose(request.headers.get("accept", ""), negotiation.OBJECT_KINDS)
+        form = negotiation.form_for(request, negotiation.OBJECT_KINDS)
         return answer(request, forms.single(request, form, obj, time.time()), form, code, warnings)

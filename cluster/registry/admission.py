@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster import rules
-from cluster.admission import admit_pod
 from cluster.draft import Draft
 from cluster.model import Cluster
 from cluster.objects import Object
@@ -39,9 +38,7 @@ def check(resource: Resource, obj: Object, stored: Object | None) -> None:
 
 
 def allocated(resource: Resource, obj: Object, stored: Object | None, draft: Draft, cluster: Cluster) -> Object:
-    """A Service with its addresses and node ports, a new Pod with its default tolerations. Raises StatusError 422."""
-    if resource.kind == "Pod":
-        return admit_pod(obj, cluster) if stored is None else obj
+    """A Service with its addresses and node ports; anything else as it is. Raises StatusError 422."""
     if resource.kind != "Service":
         return obj
     try:

@@ -17,9 +17,9 @@ from cluster.registry.errors import Cause, StatusError, quoted
 from cluster.registry.field_sets import FieldSet
 from cluster.registry.managed_fields import Manager
 from cluster.registry.types import Type
+from cluster.well_known import LAST_APPLIED_ANNOTATION
 
 KUBECTL = "kubectl"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _BEFORE_FIRST_APPLY = "before-first-apply"
 
 
@@ -88,7 +88,7 @@ def _before_first_apply(live: Object, of: Type, applier: Applier) -> Manager:
 
 def _not_from_last_applied(conflicts: list[Manager], live: Object, of: Type, applier: Applier) -> list[Manager]:
     """kubectl may take over what it had applied from the client before (lastappliedmanager.go)."""
-    text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+    text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED_ANNOTATION)
     if applier.name != KUBECTL or not text:
         return conflicts
     try:
@@ -103,10 +103,10 @@ def _not_from_last_applied(conflicts: list[Manager], live: Object, of: Type, app
 def with_last_applied(new: Object, config: Object, applier: Applier) -> Object:
     """The annotation follows, so that a later client-side apply knows what was applied (lastappliedupdater.go)."""
     annotations: Mapping[str, Any] = new["metadata"].get("annotations") or {}
-    if applier.name != KUBECTL or LAST_APPLIED not in annotations:
+    if applier.name != KUBECTL or LAST_APPLIED_ANNOTATION not in annotations:
         return new
     text = json.dumps(config, separators=(",", ":"), sort_keys=True) + "\n"
-    return {**new, "metadata": {**new["metadata"], "annotations": {**annotations, LAST_APPLIED: text}}}
+    return {**new, "metadata": {**new["metadata"], "annotations": {**annotations, LAST_APPLIED_ANNOTATION: text}}}
 
 
 def _refused(conflicts: Sequence[Manager]) -> StatusError:

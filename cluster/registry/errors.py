@@ -104,6 +104,12 @@ def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> StatusErr
     return StatusError(422, "Invalid", message, {**_details(resource, name, causes), "kind": resource.kind})
 
 
+def invalid_options(kind: str, cause: Cause) -> StatusError:
+    """Of a request's options, which are a type of meta.k8s.io without a name."""
+    message = f'{kind}.meta.k8s.io "" is invalid: {cause.field}: {cause.message}'
+    return StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": kind, "causes": [cause.to_json()]})
+
+
 def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 

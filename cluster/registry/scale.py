@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cluster import resources
 from cluster.objects import Object
 from cluster.registry import errors
 from cluster.registry.errors import Cause
@@ -18,9 +17,7 @@ _OPERATORS = {"Exists": "{key}", "DoesNotExist": "!{key}"}
 
 def resource() -> Resource:
     """The type of the subresource's body."""
-    subresource = resources.stored("Deployment")
-    assert subresource is not None
-    return Resource("autoscaling", "v1", "Scale", "scales", "scale", subresource.namespaced)
+    return Resource("autoscaling", "v1", "Scale", "scales", "scale", namespaced=True)
 
 
 def of(obj: Mapping[str, Any]) -> Object:

@@ -7,7 +7,7 @@ Kubernetes says.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +55,6 @@ _TERM = re.compile(
 )
 _SET = re.compile(r"(in|notin)\s*\(([^)]*)\)\s*")
 _OPERATOR = re.compile(r"(==|=|!=|>|<)\s*(.*?)\s*")
-
-Matcher = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from cluster.objects import Object, name, namespace
 from cluster.problems import Problem, SpecError
 from cluster.registry.errors import Cause
 from cluster.registry.field_errors import forbidden, invalid_value
-from cluster.service_ips import HEADLESS, allocate
+from cluster.service_ips import allocate
+from cluster.well_known import HEADLESS
 
 _ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 _HAS_IT = (" has that address", " has that port")

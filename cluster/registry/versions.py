@@ -25,7 +25,7 @@ _EVENT_FIELDS: Mapping[str, str] = {
 
 def stored_form(resource: Resource) -> Resource:
     """The resource under which the objects of this one are stored."""
-    return resources.stored(resource.kind) or resource
+    return resources.stored(resource.kind) if resource.is_stored else resource
 
 
 def served(obj: Object, resource: Resource) -> Object:

@@ -131,6 +131,4 @@ def _error(error: errors.StatusError) -> WatchEvent:
 
 
 def _refused(field: str, why: str) -> errors.StatusError:
-    text = f'ListOptions.meta.k8s.io "" is invalid: {field}: Forbidden: {why}'
-    cause = {"reason": "FieldValueForbidden", "message": f"Forbidden: {why}", "field": field}
-    return errors.StatusError(422, "Invalid", text, {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]})
+    return errors.invalid_options("ListOptions", errors.Cause("FieldValueForbidden", f"Forbidden: {why}", field))

@@ -23,8 +23,8 @@ from cluster.syntax import (
     is_subdomain,
     label_findings,
 )
+from cluster.well_known import HEADLESS
 
-HEADLESS = "None"
 _EXTERNAL_NAME = "ExternalName"
 _DEFAULT_TYPE = "ClusterIP"
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")

@@ -11,10 +11,11 @@ from cluster.findings import Finding, Path, found
 from cluster.model import Cluster
 from cluster.problems import Problem
 from cluster.rules.pods import containers
-from cluster.rules.services import HEADLESS, cluster_ips
+from cluster.rules.services import cluster_ips
 from cluster.selectors import matches_labels
 from cluster.syntax import is_ip
 from cluster.templates import template_path, value_at
+from cluster.well_known import HEADLESS
 
 BUILT_IN_NAMESPACES = frozenset(("default", "kube-system", "kube-public", "kube-node-lease"))
 

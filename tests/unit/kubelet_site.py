@@ -14,8 +14,9 @@ import pytest
 import samples
 from kubelet_client import TIMEOUT_S, Kubelet
 
+from cluster.run_directory import KUBELET_SOCKET
 from topo import container_log, netns
-from topo.kubelet import server, targets
+from topo.kubelet import targets
 from topo.kubelet.server import Server
 from topo.places import Room
 from topo.sources import Sources
@@ -38,7 +39,7 @@ class Site:
     def __init__(self, run: Path) -> None:
         self.run = run
         self.pods: dict[str, dict[str, Any]] = {}
-        self.kubelet = Kubelet(run / "kubelet.sock")
+        self.kubelet = Kubelet(run / KUBELET_SOCKET)
         self._logs: dict[str, int] = {}
 
     def add(self, name: str, state: dict[str, Any] | None = None) -> None:
@@ -80,7 +81,7 @@ def serving(run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(netns, "visit", lambda _path: contextlib.nullcontext())
     loop = asyncio.new_event_loop()
     kubelet = Server(run, samples.cluster())
-    listening = loop.run_until_complete(asyncio.start_unix_server(kubelet.serve, run / server.SOCKET))
+    listening = loop.run_until_complete(asyncio.start_unix_server(kubelet.serve, run / KUBELET_SOCKET))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

@@ -15,7 +15,7 @@ from servers import TIMEOUT_S, ServerProcess, serving
 
 from cluster.client import Batch, Client
 from cluster.objects import name
-from cluster.server import STORE_NAME
+from cluster.run_directory import STORE
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_gap_gives_a_reset(server: ServerProcess, tmp_path: Path) -> None:
     client.apply([samples.pod("a")])
     batches = client.watch(["Pod"], revision=1)
     server.kill()
-    with sqlite3.connect(tmp_path / STORE_NAME) as database:
+    with sqlite3.connect(tmp_path / STORE) as database:
         database.execute("DELETE FROM history")
     server.start()
     batch = next(batches)

@@ -16,7 +16,6 @@ NAMED_KINDS = (
 @pytest.mark.parametrize("kind", NAMED_KINDS)
 def test_every_kind_that_has_an_effect_can_be_stored(kind: str) -> None:
     resource = resources.stored(kind)
-    assert resource is not None
     # A namespace takes everything in it along: there is no deletecollection for them.
     assert set(resources.VERBS) - set(resource.verbs) == ({"deletecollection"} if kind == "Namespace" else set())
     assert resources.find(resource.group, resource.version, resource.plural) is resource
@@ -45,10 +44,7 @@ def test_a_path_names_its_kind(path: tuple[str, str, str], kind: str) -> None:
 
 
 def test_a_kind_served_in_several_versions_is_stored_in_one() -> None:
-    assert [resources.stored(kind).api_version for kind in ("Event", "HorizontalPodAutoscaler")] == [  # type: ignore[union-attr]
-        "v1",
-        "autoscaling/v2",
-    ]
+    assert [resources.stored(kind).api_version for kind in ("Event", "HorizontalPodAutoscaler")] == ["v1", "autoscaling/v2"]
     served = {one.api_version for one in resources.resources() if one.kind == "Event"}
     assert served == {"v1", "events.k8s.io/v1"}
 

@@ -10,9 +10,11 @@ import pytest
 import samples
 from operations import calls
 
+from cluster.draft import key_of
 from cluster.nodes import node_object
 from cluster.objects import Object
-from cluster.scheduler import schedule
+from cluster.scheduler import Placement, place
+from cluster.seats import Seats
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -35,6 +37,21 @@ def owned(pod: Object, uid: str) -> Object:
 
 def near(app: str, key: str = HOSTNAME) -> Object:
     return {"labelSelector": {"matchLabels": {"app": app}}, "topologyKey": key}
+
+
+def schedule(pods: Sequence[Object], on: Sequence[Object], bound: Sequence[Object]) -> list[Placement]:
+    """One after the other, on nodes that hold the `bound` pods."""
+    seats = Seats()
+    for node in on:
+        seats.put_node(node)
+    for pod in bound:
+        seats.add(key_of(pod), pod)
+    placements = []
+    for pod in pods:
+        placements.append(place(pod, seats))
+        if node_name := placements[-1].node:
+            seats.add(key_of(pod), {**pod, "spec": {**pod["spec"], "nodeName": node_name}})
+    return placements
 
 
 def placed(pods: Sequence[Object], on: Sequence[Object], bound: Sequence[Object] = ()) -> list[str | None]:

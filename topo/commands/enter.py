@@ -18,9 +18,10 @@ from cluster.config import resolve
 from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.problems import NoTestbedError
+from cluster.run_directory import SEED
 from topo import confine, emulation, pod_files, sandbox
 from topo.places import Room, place_of_pod, room_of_container, room_of_machine
-from topo.sandbox import SEED, Testbed
+from topo.sandbox import Testbed
 from topo.sources import KINDS, Sources
 
 SANDBOX = "sandbox"

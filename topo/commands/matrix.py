@@ -17,6 +17,7 @@ from cluster.model import IPAddress
 from cluster.objects import Object
 from cluster.problems import Problem, SpecError
 from cluster.reachability import ANY, Tables, lines
+from cluster.well_known import SERVICE_NAME_LABEL
 from topo import cover, images, reach, sandbox
 from topo.agnhost_commands import Served
 from topo.commands.enter import cluster_of
@@ -141,7 +142,7 @@ def _through_services(pods: Iterable[Peer], found: Iterable[Object]) -> Iterator
     single: dict[str, Mapping[str, object]] = {}
     for obj in found:
         endpoints: list[Object] = (obj.get("endpoints") or []) if obj["kind"] == "EndpointSlice" else []
-        service = services.get((objects.namespace(obj), objects.labels(obj).get("kubernetes.io/service-name", "")))
+        service = services.get((objects.namespace(obj), objects.labels(obj).get(SERVICE_NAME_LABEL, "")))
         if len(endpoints) == 1 and service is not None:
             target = endpoints[0].get("targetRef") or {}
             single[f"{target.get('namespace')}/{target.get('name')}"] = service["spec"]

@@ -10,10 +10,10 @@ import signal
 from pathlib import Path
 
 from cluster.config import resolve
+from cluster.run_directory import API_TLS_SOCKET, KUBELET_SOCKET, RUN_VARIABLE, SEED
 from topo import limits
 from topo.kubelet import api_port
-from topo.kubelet.server import SOCKET, Server
-from topo.sandbox import API_TLS_SOCKET, SEED
+from topo.kubelet.server import Server
 
 
 async def run(directory: Path) -> None:
@@ -23,7 +23,7 @@ async def run(directory: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     server = Server(directory, resolve(json.loads((directory / SEED).read_text())["cluster"]))
-    path = directory / SOCKET
+    path = directory / KUBELET_SOCKET
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
@@ -40,7 +40,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # Two or three descriptors for every stream.
     limits.raise_open_files()
-    asyncio.run(run(Path(os.environ["MININETES_RUN"])))
+    asyncio.run(run(Path(os.environ[RUN_VARIABLE])))
 
 
 if __name__ == "__main__":

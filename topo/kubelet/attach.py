@@ -10,10 +10,11 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from cluster.run_directory import RUNTIME_SOCKET
 from topo import container_log
 from topo.kubelet import execute, fds, logs, remote
 from topo.kubelet.remote import Connection, Stream, Streams
-from topo.runtime import SOCKET, encode
+from topo.runtime import encode
 
 _LARGEST_LINE_BYTES = 1 << 16
 
@@ -87,7 +88,7 @@ async def input_of(run_directory: Path, id: str) -> AsyncIterator[Input | None]:
     """The input of a process of init's, until the end of the context. None where it takes none."""
     with socket.socket(socket.AF_UNIX) as init:
         init.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(init, str(run_directory / SOCKET))
+        await asyncio.get_running_loop().sock_connect(init, str(run_directory / RUNTIME_SOCKET))
         await asyncio.get_running_loop().sock_sendall(init, encode({"op": "attach", "id": id}))
         found = [Input(fd) for fd in await _handed_out(init)]
     try:

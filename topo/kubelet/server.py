@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 
 from cluster.model import Cluster
+from cluster.run_directory import API_SOCKET
 from topo import rootfs
 from topo.kubelet import attach, dial, execute, logs, port_forward, targets
 from topo.kubelet.dial import SocketEnd
@@ -23,10 +24,8 @@ from topo.kubelet.process import Wanted
 from topo.kubelet.targets import NotThere
 from topo.kubelet.upgrade import Upgrade
 from topo.places import place_of_pod, room_of_container
-from topo.sandbox import API_SOCKET
 from topo.sources import ConfigError
 
-SOCKET = "kubelet.sock"
 _log = logging.getLogger(__name__)
 
 

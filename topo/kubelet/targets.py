@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 import h11
 
 from cluster.client import PREFIX
+from cluster.run_directory import API_SOCKET
 from topo import container_log
 from topo.kubelet.dial import SocketEnd, patiently
-from topo.sandbox import API_SOCKET
 from topo.sources import KINDS, Sources
 
 _API_TIMEOUT_S = 10.0

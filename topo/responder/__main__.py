@@ -9,9 +9,9 @@ import resource
 import signal
 from pathlib import Path
 
-from topo.responder.control import SOCKET, Control
+from cluster.run_directory import API_SOCKET, RESPONDER_SOCKET, RUN_VARIABLE
+from topo.responder.control import Control
 from topo.responder.names import Names
-from topo.sandbox import API_SOCKET
 
 
 async def run(directory: Path) -> None:
@@ -21,7 +21,7 @@ async def run(directory: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     names = Names(directory / API_SOCKET)
-    async with Control(directory / SOCKET, names):
+    async with Control(directory / RESPONDER_SOCKET, names):
         await stop.wait()
     names.stop()
 
@@ -31,7 +31,7 @@ def main() -> None:
     # One descriptor per server and per connection.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(run(Path(os.environ["MININETES_RUN"])))
+    asyncio.run(run(Path(os.environ[RUN_VARIABLE])))
 
 
 if __name__ == "__main__":

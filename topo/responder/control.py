@@ -21,16 +21,15 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from topo.responder.names import Names
 from topo.responder.registry import Registry
+from topo.runtime import encode
 from topo.servers import container_of
 
-SOCKET = "responder.sock"
 _LONGEST_LINE_BYTES = 64 << 20
 _KEYS = {"serve", "remove", "terminate", "replace", "watch"}
 _log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class Control:
         try:
             while line := await reader.readline():
                 answer, watch = apply(self._registry, line)
-                writer.write(_encode(answer))
+                writer.write(encode(answer))
                 if watch and writer not in self._watching:
                     self._watching.add(writer)
                     for id, exit_code in self._registry.exited.items():
@@ -113,8 +112,4 @@ def apply(registry: Registry, line: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def _exited(id: str, exit_code: int) -> bytes:
-    return _encode({"event": "exited", "id": id, "exit_code": exit_code})
-
-
-def _encode(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return encode({"event": "exited", "id": id, "exit_code": exit_code})

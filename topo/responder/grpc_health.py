@@ -11,7 +11,6 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SERVING = b"\x00" + (2).to_bytes(4, "big") + b"\x08\x01"
 """A gRPC message, not compressed: HealthCheckResponse{status: SERVING}."""
 _CHECK, _WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
