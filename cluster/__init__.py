@@ -1,28 +1,67 @@
 """WHAT the cluster should be: Kubernetes objects, validation, store, API server, control loops.
 
-The map of this room, in the order in which data flows through it:
+The map of this room, in the order in which data flows through it.
 
-    problems      what is wrong with a user's input, and where
-    documents     YAML files in, documents with line numbers out (the one door to YAML)
-    schema        strict validation against the Kubernetes schemas
-    config        the cluster document (kind's or ours) -> model.Cluster
-    underlay      a named topology -> switches and links
-    model         what a cluster is once its document was read: nodes, network, links, addresses
-    spec          all of the above in one call: paths -> Spec
-    objects       reading Kubernetes objects: names, owners, addresses, conditions
-    workloads     Deployment, ReplicaSet, DaemonSet … -> pods
-    scheduler     pods -> nodes
-    ipam          pods -> addresses
-    system        the objects a cluster has of its own: the DNS server and its Service
-    dns           Services, EndpointSlices and Pods -> DNS records
-    dns_index     DNS records by name: a question in, an answer out
-    dns_state     the records of everything that was watched
-    plan          a dry run: what `mininetes plan` prints
-    store         objects and their revisions, in SQLite
-    history       the changes of the last minutes, for watches and pages
-    registry      what a request to the Kubernetes API means
-    server        the API over HTTP
-    client        how every other process talks to it
+What a user writes
+    documents            YAML files in, documents with line numbers out (the one door to YAML)
+    problems, findings   what is wrong with it, and where
+    schema               strict validation against the Kubernetes schemas; jsonschema_findings: its errors in our words
+    rules, syntax        what the API server enforces beyond the schemas (a folder); what names and ports look like
+    manifests            one manifest, checked
+    config               the cluster document (kind's or ours) -> model.Cluster; config_fields: its schema
+    underlay             a named topology -> switches and links; underlay_findings, quantities: what can be wrong with it
+    addressing           which addresses a cluster has
+    notices              what is accepted and has no effect
+    spec                 all of the above in one call: paths -> Spec
+
+What an object is
+    model                what a cluster is once its document was read: nodes, network, links, addresses
+    objects, ownership   reading Kubernetes objects: names, addresses, conditions; who made them
+    kinds, resources     which kinds there are; how the API serves them
+    defaults             an object as given -> as stored; default_tables: Kubernetes' defaults as data
+    admission            what every new Pod gets
+    templates, pod_template      where a workload's pod template is; template -> Pod
+    selectors, resource_amounts  label selectors; "100m", "64Mi"
+    conditions, times, names     entries of a status; times as the API writes them; names made from the spec
+    well_known           labels, annotations and taints that Kubernetes gives a meaning
+
+The store and the API
+    draft                a change to the state, before it is written
+    store, history       objects and revisions in SQLite; the changes of the last minutes
+    registry             what a request to the Kubernetes API means (a folder)
+    apiserver            the Kubernetes API over HTTP (a folder)
+    api, client          the internal API, and how every other process talks to it
+    server               the process: python -m cluster.server; run_directory: the files and sockets of all processes
+    settling, wakeup     when the control loops run, and who is woken when
+    deletion, events     how an object goes; what is told about one
+
+The control loops (docs/architecture.md has them as a table)
+    loops, loop_queue    they and the store; which are to run, in which order
+    marks, index         which of them a change concerns; what they look things up in
+    context              what a loop is given
+    deployments, …       one file for each kind of workload and what only it needs: rollouts, revisions, deployment_status,
+                         replicasets, statefulsets, stateful_identity, daemonsets, jobs, job_indexes, cronjobs, cron
+    adoption, availability, controller_revisions   what several of them need
+    placing              pods get a node and an address:
+      scheduler, seats, node_fit, pod_affinity     … the node
+      ipam, addresses                              … the address
+    services, service_ips, node_ports              Services get their addresses and node ports
+    service_slices, endpoints                      Services -> EndpointSlices
+    endpoints_objects, mirroring                   … -> Endpoints; Endpoints made by hand -> EndpointSlices
+    nodes, machine, node_lifecycle                 the nodes, what they have, and when they fall silent
+    namespaces, collector, disruption, event_expiry    namespaces, garbage, disruption budgets, old Events
+    system, kubernetes_service                     the objects a cluster has of its own
+    settled              is everything realised?
+
+Names
+    dns                  Services, EndpointSlices and Pods -> DNS records
+    dns_index, dns_state records by name; the records of everything that was watched
+
+What a command asks
+    plan                 a dry run: what `mininetes plan` prints
+    policy_oracle        who reaches whom by the NetworkPolicies; service_oracle: where a connection to a Service ends
+    reachability, claims tables of who reaches whom; lines that say who must
+    commands, waiting    the `mininetes` command; waiting with a limit
 
 This room imports neither `topo` nor `controller`.
 """

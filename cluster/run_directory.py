@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from pathlib import Path
+
 RUN_VARIABLE = "MININETES_RUN"
 """The run directory."""
 NAME_VARIABLE = "MININETES_NAME"
@@ -20,3 +24,20 @@ SEED = "seed.json"
 STORE = "store.sqlite"
 PKI = "pki"
 KUBECONFIG = "kubeconfig"
+
+_ONLY_THE_OWNER = 0o177
+"""As a umask."""
+_BACKLOG = 128
+
+
+def listen(path: Path) -> socket.socket:
+    """A Unix socket that only its owner can connect to. One that a killed process left behind is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(_ONLY_THE_OWNER)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(_BACKLOG)
+    return listener

@@ -24,11 +24,18 @@ from cluster.config import resolve
 from cluster.loops import ControlPlane
 from cluster.nodes import cluster_document
 from cluster.problems import SpecError
-from cluster.run_directory import API_SOCKET, API_TLS_SOCKET, KUBECONFIG, NAME_VARIABLE, PKI, RUN_VARIABLE, STORE
+from cluster.run_directory import (
+    API_SOCKET,
+    API_TLS_SOCKET,
+    KUBECONFIG,
+    NAME_VARIABLE,
+    PKI,
+    RUN_VARIABLE,
+    STORE,
+    listen,
+)
 from cluster.settling import Settling
 from cluster.store import Store
-
-BACKLOG = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return SpecError.exit_status
-    listener = _listen(run / API_SOCKET) if options.fd is None else socket.socket(fileno=options.fd)
+    listener = listen(run / API_SOCKET) if options.fd is None else socket.socket(fileno=options.fd)
     public = None if options.tls_fd is None else socket.socket(fileno=options.tls_fd)
     serve(plane, run, listener, public)
     store.close()
@@ -81,26 +88,13 @@ def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socke
         names = pki.server_names(plane.cluster, host)
         keys = await asyncio.get_running_loop().run_in_executor(None, pki.ensure, run / PKI, names)
         kubernetes.authenticate_with(keys)
-        tls_sockets = [_listen(run / API_TLS_SOCKET), *([] if public is None else [public])]
+        tls_sockets = [listen(run / API_TLS_SOCKET), *([] if public is None else [public])]
         await server.add_tls(tls_sockets, tls_context(keys))
         if public is not None:
             name = os.environ.get(NAME_VARIABLE, plane.cluster.name)
             pki.write_private(run / KUBECONFIG, kubeconfig.text(name, host, port, keys))
 
     Server(both(application(internal), kubernetes), stop, open_to_others).run(sockets=[listener])
-
-
-def _listen(path: Path) -> socket.socket:
-    """A socket that only its owner can connect to. One that a killed server left behind is replaced."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(BACKLOG)
-    return listener
 
 
 if __name__ == "__main__":

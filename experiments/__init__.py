@@ -12,6 +12,8 @@
 
     boot             bench boot: ours, the floor and the peer, round by round
     throughput       bench throughput: our pipeline beside one NORMAL flow, on the same datapath
+    api_bench        bench api: writes per second, watches, memory; by api_client, in api_scale and api_watchers,
+                     beside api_floor
     memory           how much of the machine's memory something takes
 
     floor            the same namespaces, interfaces and bridges with nothing around them

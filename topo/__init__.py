@@ -1,27 +1,51 @@
 """Desired state -> emulated machines: the sandbox, Mininet nodes and links, pods, processes.
 
-The map of this room, from the outside in:
+The map of this room, from the outside in.
 
+The sandbox
     sandbox       one testbed = one set of Linux namespaces: make it, find it, enter it
+    machine       what the host must have, told with the command that installs it
+    init          PID 1: keeps the services running, starts and reaps container processes
+    services      which programs those services are; forked: how they start without a new interpreter
     rootfs        what files look like in there: the host's, read-only; a private root for pods
     confine       become a process of a pod or node: its network, its files, few capabilities
-    init          PID 1: keeps the services running, starts and reaps container processes
-    services      which programs those services are
-    machine       what the host must have, told with the command that installs it
-    netns         network namespaces: make, pin, visit
+    capabilities, limits   which capabilities; how many open files
+    linux         system calls that Python's library lacks
+
+The network
     netlink       rtnetlink messages, many to a system call
-    ovs           the private Open vSwitch: bridges and ports in one transaction
+    namespaces    network namespaces that stay; netns: visit one
+    ovs           the private Open vSwitch: bridges and ports in one transaction; packet_sockets: room for bursts
     emulation     nodes, switches and links as Mininet knows them (the one door to mininet)
     bridging      loop-free forwarding in an underlay that has loops
-    nodes         a node's legs: uplink, gateway, tunnel, routes
+    nodes         a node's legs: uplink, gateway, tunnel, routes; power: nodes that are switched off
     pods          pods' namespaces and interfaces, in batches
-    images        what an image name runs
-    containers    life of a container: start, exit, restart
-    probes        readiness, liveness, startup
-    responder     servers of many pods in one process
+
+The node agent
     agent         the loop: desired pods -> what runs; what runs -> status
-    matrix        who reaches whom, by real packets
-    commands      mininetes up, down, exec …
+    managed_pod   one pod as the agent keeps it
+    containers    the life of a pod's containers: what should start, stop, start again
+    container, back_off    one container; when it starts again
+    container_runner       does what those lives want
+    images        what an image name runs; agnhost_commands: agnhost's command line; agnhost: that program, in pods
+    places        where processes run and what they find there
+    container_env, pod_files, sources, volumes    environment, /etc, and what comes from other objects
+    probes        readiness, liveness, startup (a folder); probe_runner: those of the agent's containers, and hooks
+    pod_status, pod_events a pod's status; what is told about it
+    switches      to hear when the switches know a pod
+    failures      what becomes of a failure in a thread
+
+What runs containers
+    exit_codes    exit codes as a shell gives them
+    runtime       init's side for processes; container_stdio, container_log: their streams and logs
+    responder     servers of many pods in one process (a folder); servers: what it serves, as data
+    runtime_client         the agent's ends of both
+
+What people ask
+    kubelet       logs, exec, attach, port-forward (a folder)
+    commands      mininetes up, down, exec … (a folder)
+    reach, cover  who reaches whom by real packets; few pairs that stand for all
+    waiting, go_duration   waiting with a limit; 1m30s
 
 This room imports `cluster`, never `controller`.
 """

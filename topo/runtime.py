@@ -39,8 +39,7 @@ from typing import Any, NoReturn
 from topo import confine, container_stdio, limits
 from topo.confine import Place
 from topo.container_stdio import Ends, Stdio
-
-_CANNOT_EXECUTE, _NOT_FOUND = 126, 127
+from topo.exit_codes import CANNOT_EXECUTE, NOT_FOUND, exit_code
 
 
 @dataclass(slots=True)
@@ -115,8 +114,7 @@ class Processes:
         if process is None:
             return None
         self._stdio.pop(pid).end(self._selector)
-        code = os.waitstatus_to_exitcode(status)
-        process.exit_code = code if code >= 0 else 128 - code
+        process.exit_code = exit_code(status)
         process.finished_at = time.time()
         return {
             "event": "exited", "id": process.id, "exit_code": process.exit_code, "finished_at": process.finished_at
@@ -150,7 +148,7 @@ def _signal(pid: int, number: int) -> None:
 
 def _become(request: Mapping[str, Any], ends: Ends) -> NoReturn:
     """In a child of init: turn into the requested program."""
-    code = _CANNOT_EXECUTE
+    code = CANNOT_EXECUTE
     try:
         ends.take()
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
@@ -160,7 +158,7 @@ def _become(request: Mapping[str, Any], ends: Ends) -> NoReturn:
         os.chdir(request["cwd"])
         os.execvpe(request["argv"][0], request["argv"], request["env"])
     except FileNotFoundError as error:
-        code = _NOT_FOUND
+        code = NOT_FOUND
         print(f"cannot start {request['argv'][0]!r}: {error.strerror}", file=sys.stderr)
     except OSError as error:
         print(f"cannot start {request['argv'][0]!r}: {error}", file=sys.stderr)

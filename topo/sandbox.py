@@ -25,6 +25,7 @@ from typing import NoReturn
 from cluster.problems import MachineError, NoTestbedError
 from cluster.run_directory import API_SOCKET, KUBECONFIG, NAME_VARIABLE
 from topo import forked, linux
+from topo.exit_codes import exit_code
 from topo.waiting import Timeout, wait_until
 
 LOCK, PID_FILE = "lock", "init.pid"
@@ -267,8 +268,7 @@ def run_inside(testbed: Testbed, action: Callable[[], int]) -> int:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    return exit_code(status)
 
 
 def _result(action: Callable[[], int]) -> int:

@@ -3,5 +3,7 @@
     lifecycle   up, down, list, clean
     inspect     status, sync
     enter       exec, cli
+    kubectl     kubectl, kubeconfig
     matrix      who reaches whom
+    fault       fault
 """

@@ -8,10 +8,12 @@
     execute       exec: a process in the container, as long as its connection
     attach        attach: what the container writes from now on, and its input
     port_forward  connections to ports of a pod's own loopback
+    upgrade       from a request to streams: which protocol the client speaks
     remote        what exec, attach and port-forward need of a connection: streams, whatever carries them
     websocket     … carried by WebSocket (v4.channel.k8s.io, v5.channel.k8s.io, portforward.k8s.io)
     spdy_streams  … carried by SPDY/3.1
     spdy          SPDY/3.1 frames
+    tasks         tasks that serve a connection, and how they end with it
     process       a process in a container's room, its streams pipes or a terminal
     fds           pipes and terminals without blocking
     dial          connections into a pod's or node's network; bytes from one to the other

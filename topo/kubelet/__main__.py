@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 from cluster.config import resolve
-from cluster.run_directory import API_TLS_SOCKET, KUBELET_SOCKET, RUN_VARIABLE, SEED
+from cluster.run_directory import API_TLS_SOCKET, KUBELET_SOCKET, RUN_VARIABLE, SEED, listen
 from topo import limits
 from topo.kubelet import api_port
 from topo.kubelet.server import Server
@@ -23,16 +23,12 @@ async def run(directory: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     server = Server(directory, resolve(json.loads((directory / SEED).read_text())["cluster"]))
-    path = directory / KUBELET_SOCKET
-    path.unlink(missing_ok=True)
-    before = os.umask(0o177)
-    try:
-        listening = await asyncio.start_unix_server(server.serve, path)
-    finally:
-        os.umask(before)
-    async with listening:
+    async with await asyncio.start_unix_server(server.serve, sock=listen(directory / KUBELET_SOCKET)):
         port = asyncio.create_task(api_port.listen(server.control_plane_namespace, directory / API_TLS_SOCKET))
+        port.add_done_callback(lambda done: stop.set() if not done.cancelled() and done.exception() else None)
         await stop.wait()
+        if port.done():
+            port.result()  # what went wrong with it ends this process, and init starts it anew
         port.cancel()
 
 

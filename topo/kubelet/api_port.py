@@ -7,6 +7,7 @@ is simply there again.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from topo.responder import sockets
 PORT = 6443
 _API_TIMEOUT_S = 10.0
 _PAUSE_S = 0.05
+_NO_NAMESPACE = (errno.ENOENT, errno.EINVAL)
+"""Not there yet, or a file in whose place it is about to be."""
 _log = logging.getLogger(__name__)
 
 
@@ -28,8 +31,8 @@ async def listen(namespace: str, api: Path) -> asyncio.Server:
                 listener = sockets.listening("tcp", PORT)
             break
         except OSError as error:
-            # Not there yet, or a file in whose place it is about to be.
-            _log.debug("the control-plane node is not there yet: %s", error)
+            if error.errno not in _NO_NAMESPACE:
+                raise
             await asyncio.sleep(_PAUSE_S)
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

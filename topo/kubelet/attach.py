@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster.run_directory import RUNTIME_SOCKET
 from topo import container_log
-from topo.kubelet import execute, fds, logs, remote
+from topo.kubelet import execute, fds, logs, remote, tasks
 from topo.kubelet.remote import Connection, Stream, Streams
 from topo.runtime import encode
 
@@ -56,9 +56,7 @@ async def run(connection: Connection, log: int, input: Input | None, replay: boo
             await streams.error.write(remote.success())
             await execute.end(streams)
     finally:
-        for task in (output, leaving, *serving):
-            task.cancel()
-        await asyncio.gather(output, leaving, *serving, return_exceptions=True)
+        await tasks.cancel((output, leaving, *serving))
 
 
 async def _output(log: int, streams: Streams) -> None:

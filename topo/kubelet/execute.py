@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from topo import container_log
-from topo.kubelet import fds, process, remote
+from topo.kubelet import fds, process, remote, tasks
 from topo.kubelet.inotify import Changes
 from topo.kubelet.process import Process, Wanted
 from topo.kubelet.remote import Connection, Stream, Streams
@@ -38,9 +38,7 @@ async def run(connection: Connection, room: Room, command: Sequence[str], wanted
         ended.set()
         await asyncio.gather(*outputs)
     finally:
-        for task in (*serving, *leaving, *outputs):
-            task.cancel()
-        await asyncio.gather(*serving, *leaving, *outputs, return_exceptions=True)
+        await tasks.cancel((*serving, *leaving, *outputs))
         started.close()
     await streams.error.write(remote.success() if code == 0 else remote.exited(code))
     await end(streams)
@@ -63,17 +61,16 @@ async def end(streams: Streams) -> None:
 def _input(started: Process, streams: Streams) -> list[Coroutine[Any, Any, None]]:
     work = []
     if streams.stdin is not None and started.stdin is not None:
-        work.append(_feed(streams.stdin, started))
+        work.append(_feed(streams.stdin, started, started.stdin))
     if streams.resize is not None and started.stdout is not None:
         work.append(resize(streams.resize, started.stdout))
     return work
 
 
-async def _feed(stdin: Stream, started: Process) -> None:
-    assert started.stdin is not None
+async def _feed(stdin: Stream, started: Process, fd: int) -> None:
     with contextlib.suppress(BrokenPipeError):
         while data := await stdin.read():
-            await fds.write(started.stdin, data)
+            await fds.write(fd, data)
     started.close_stdin()
 
 
@@ -104,7 +101,6 @@ async def _drain(fd: int, stream: Stream, ended: asyncio.Event) -> None:
             else:
                 reading = asyncio.create_task(fds.readable(fd))
                 await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                await tasks.cancel([reading])
     finally:
         ending.cancel()

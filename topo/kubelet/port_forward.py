@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from topo.kubelet import dial
+from topo.kubelet import dial, tasks
 from topo.kubelet.remote import Connection, Forward
 
 _LOOPBACKS = ("127.0.0.1", "::1")
@@ -23,10 +23,7 @@ async def run(connection: Connection, namespace: str, pod: str) -> None:
         while running and not leaving.done():
             await asyncio.wait([leaving, *running], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        leaving.cancel()
-        for task in tuple(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await tasks.cancel((leaving, *running))
 
 
 async def _serve(forward: Forward, namespace: str, pod: str) -> None:
@@ -41,8 +38,7 @@ async def _serve(forward: Forward, namespace: str, pod: str) -> None:
             # What the pod has closed is over; a client that has asked all it wants still waits for the answer.
             await dial.copy(server, forward.data)
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            await tasks.cancel([asking])
             server.abandon()
     await forward.data.close()
     await forward.error.close()

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from topo import limits, linux
+from topo.exit_codes import CANNOT_EXECUTE, NOT_FOUND, exit_code
 from topo.places import Room
-
-_CANNOT_EXECUTE, _NOT_FOUND = 126, 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,7 @@ class Process:
         finally:
             loop.remove_reader(self.pidfd)
         _, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        return code if code >= 0 else 128 - code
+        return exit_code(status)
 
     def kill(self) -> None:
         """It and its children, at once."""
@@ -65,7 +63,7 @@ class Process:
         if self.stdin is None:
             return
         if self.tty:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # nobody has it open any more
                 os.write(self.stdin, termios.tcgetattr(self.stdin)[6][termios.VEOF])
         else:
             os.close(self.stdin)
@@ -73,9 +71,9 @@ class Process:
 
     def close(self) -> None:
         """Let go of the descriptors. A terminal without them hangs up."""
-        for fd in {self.stdin, self.stdout, self.stderr, self.pidfd} - {None}:
-            assert fd is not None
-            os.close(fd)
+        for fd in {self.stdin, self.stdout, self.stderr, self.pidfd}:
+            if fd is not None:
+                os.close(fd)
         self.stdin = self.stdout = self.stderr = None
 
 
@@ -115,7 +113,7 @@ def start(room: Room, command: Sequence[str], wanted: Wanted) -> Process:
 
 
 def _become(room: Room, command: Sequence[str], streams: Sequence[int], tty: bool, parent: int) -> NoReturn:
-    code = _CANNOT_EXECUTE
+    code = CANNOT_EXECUTE
     try:
         os.setsid()
         if tty:
@@ -131,7 +129,7 @@ def _become(room: Room, command: Sequence[str], streams: Sequence[int], tty: boo
         if os.getppid() == parent:
             os.execvpe(command[0], list(command), dict(room.environment))
     except FileNotFoundError as error:
-        code = _NOT_FOUND
+        code = NOT_FOUND
         _complain(command[0], error)
     except OSError as error:
         _complain(command[0], error)

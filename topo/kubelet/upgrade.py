@@ -9,7 +9,7 @@ from typing import Protocol
 
 from wsproto.utilities import generate_accept_token
 
-from topo.kubelet import spdy_streams, websocket
+from topo.kubelet import spdy_streams, tasks, websocket
 from topo.kubelet.process import Wanted
 from topo.kubelet.remote import Connection
 from topo.kubelet.spdy_streams import SpdyConnection, Wire
@@ -49,8 +49,7 @@ class Upgrade:
             await made.close()
             # The client has its say, so that it is not cut off from what was sent to it.
             await asyncio.wait([taking], timeout=_FAREWELL_S)
-            taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
+            await tasks.cancel([taking])
 
     async def _spdy(self, exchange: Exchange) -> SpdyConnection:
         known = spdy_streams.PORT_FORWARD_PROTOCOLS if self._wanted is None else spdy_streams.EXEC_PROTOCOLS

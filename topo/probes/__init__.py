@@ -4,6 +4,7 @@
     state       what a row of results means: thresholds, and the three probes of a container together. Pure
     schedule    which probe is due when, for thousands of containers. Pure
     checks      one attempt, made from the node's namespace
+    grpc_client one grpc.health.v1.Health/Check, as bytes
     prober      the loop that makes the attempts when they are due
     thread      that loop in a thread of its own
 """

@@ -20,11 +20,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cluster.run_directory import listen
 from topo.responder.names import Names
 from topo.responder.registry import Registry
 from topo.runtime import encode
@@ -46,12 +46,8 @@ class Control:
         self._registry = Registry(self._tell_exited, names)
 
     async def __aenter__(self) -> Control:
-        self._path.unlink(missing_ok=True)
-        old_umask = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(self._converse, self._path, limit=_LONGEST_LINE_BYTES)
-        finally:
-            os.umask(old_umask)
+        listener = listen(self._path)
+        self._server = await asyncio.start_unix_server(self._converse, sock=listener, limit=_LONGEST_LINE_BYTES)
         return self
 
     async def __aexit__(
