@@ -27,6 +27,7 @@ from cluster.problems import SpecError
 from cluster.settled import Missing, missing_components, missing_pods
 from cluster.settling import PAUSE_S, Settling
 from cluster.store import CompactedError, dumps
+from cluster.wakeup import wait
 
 DEFAULT_SYNC_TIMEOUT_S = 60.0
 
@@ -123,7 +124,7 @@ class Api:
                 return _json({"revision": said.revision})
             if left_s <= 0 or self._stopping:
                 return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")])
-            await _wait(event, left_s)
+            await wait(event, left_s)
 
     async def objects(self, request: Request) -> Response:
         kinds, query = _kinds(request) or self._store.kinds(), request.query_params
@@ -166,7 +167,7 @@ class Api:
             left_s = deadline - asyncio.get_running_loop().time()
             if not missing or left_s <= 0 or self._stopping:
                 return self._sync_answer(missing)
-            await _wait(event, min(left_s, PAUSE_S) if self._plane.is_behind() else left_s)
+            await wait(event, min(left_s, PAUSE_S) if self._plane.is_behind() else left_s)
 
     def _progress(self, target: int | None) -> tuple[int | None, Sequence[Missing]]:
         """One look at a running sync: the revision that it waits for, and what is missing.
@@ -228,13 +229,6 @@ def application(api: Api) -> Starlette:
             Route(f"{PREFIX}/objects", api.delete, methods=["DELETE"]),
         ]
     )
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    """Until the event or the timeout, whichever is first; the caller looks again in both cases."""
-    task = asyncio.ensure_future(event.wait())
-    await asyncio.wait([task], timeout=timeout_s)
-    task.cancel()
 
 
 def _event(change_type: str, text: str) -> str:

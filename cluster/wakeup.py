@@ -17,3 +17,12 @@ class Wakeup:
     def notify(self) -> None:
         self._event.set()
         self._event = asyncio.Event()
+
+
+async def wait(event: asyncio.Event, timeout_s: float) -> None:
+    """Until the event or the timeout, whichever is first; the caller looks again in both cases."""
+    task = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait([task], timeout=max(timeout_s, 0))
+    finally:
+        task.cancel()

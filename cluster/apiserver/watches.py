@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from cluster.registry.requests import WatchEvent
 from cluster.registry.watching import Watch
-from cluster.wakeup import Wakeup
+from cluster.wakeup import Wakeup, wait
 
 DEFAULT_TIMEOUT_S = 3600.0
 """The real server's is 30 to 60 minutes, by chance: clients must cope with any."""
@@ -54,12 +54,3 @@ def _lines(events: Sequence[WatchEvent], encode: Encode) -> bytes:
         f'{{"type":"{event.type}","object":{event.text if event.type == "ERROR" else encode(event)}}}\n'
         for event in events
     ).encode()
-
-
-async def wait(event: asyncio.Event, timeout_s: float) -> None:
-    """Until the event or the timeout, whichever is first; the caller looks again in both cases."""
-    task = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait([task], timeout=max(timeout_s, 0))
-    finally:
-        task.cancel()
