@@ -26,6 +26,7 @@ from cluster.times import seconds
 from cluster.well_known import JOB_NAME_LABEL, JOB_UID_LABEL
 
 COMPONENT = "job-controller"
+DEFAULT_BACKOFF_LIMIT = 6
 FIRST_DELAY_S, MAX_DELAY_S = 10, 600
 """Between a failure and the next try, doubled with every failure (DefaultJobPodFailureBackOff …)."""
 
@@ -111,7 +112,7 @@ def _count(context: Context, job: _Job) -> None:
 def _verdict(context: Context, job: _Job) -> tuple[str, str, str] | None:
     """Condition, reason and message of a Job that is over."""
     spec, succeeded = job.spec, job.status.get("succeeded", 0)
-    if job.status.get("failed", 0) > spec.get("backoffLimit", 6) or _restarts(job) > spec.get("backoffLimit", 6):
+    if max(job.status.get("failed", 0), _restarts(job)) > spec.get("backoffLimit", DEFAULT_BACKOFF_LIMIT):
         return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
     limit_s, start = spec.get("activeDeadlineSeconds"), job.status.get("startTime")
     if limit_s is not None and start and not spec.get("suspend"):
@@ -159,7 +160,7 @@ def _stop(context: Context, a_pod: Object) -> None:
 
 def _suspend_or_resume(context: Context, job: _Job) -> None:
     suspended = bool(job.spec.get("suspend"))
-    was = any(entry["type"] == "Suspended" and entry["status"] == "True" for entry in job.status.get("conditions", ()))
+    was = conditions.is_true({"status": job.status}, "Suspended")
     if suspended:
         job.status.pop("startTime", None)
         if not was:

@@ -1,3 +1,5 @@
+"""The cluster document: its defaults, the addresses that follow from it, its fields."""
+
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network

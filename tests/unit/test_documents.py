@@ -1,3 +1,5 @@
+"""YAML as Kubernetes reads it, and the lines that things stand on."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Specs of a given size."""
+
 from __future__ import annotations
 
 from pathlib import Path

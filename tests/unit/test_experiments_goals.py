@@ -1,3 +1,5 @@
+"""Figures beside what they should be."""
+
 from __future__ import annotations
 
 import pytest

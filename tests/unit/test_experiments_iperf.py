@@ -1,3 +1,5 @@
+"""What iperf3's answer says."""
+
 from __future__ import annotations
 
 from typing import Any

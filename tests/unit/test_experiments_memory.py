@@ -1,3 +1,5 @@
+"""How much memory is taken, once nothing changes any more."""
+
 from __future__ import annotations
 
 from itertools import chain, repeat

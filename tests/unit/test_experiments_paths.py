@@ -1,3 +1,5 @@
+"""Which pods `perf` measures when nobody names any."""
+
 from __future__ import annotations
 
 from ipaddress import ip_address

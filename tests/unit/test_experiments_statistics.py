@@ -1,3 +1,5 @@
+"""Samples of interleaved rounds: medians, ratios."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Objects against the Kubernetes schemas: a sentence for each mistake."""
+
 from __future__ import annotations
 
 import copy

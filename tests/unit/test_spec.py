@@ -1,3 +1,5 @@
+"""A spec as a whole: the default cluster, namespaces, notices, and every mistake with its golden message."""
+
 from __future__ import annotations
 
 import io

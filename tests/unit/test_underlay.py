@@ -1,3 +1,5 @@
+"""Topologies: their switches and links."""
+
 from __future__ import annotations
 
 from typing import Any
