@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
 
 import h11
+from starlette.requests import ClientDisconnect
 
 from cluster.registry import errors
 
@@ -22,19 +24,29 @@ HOP_BY_HOP = frozenset((
 
 
 class Exchange:
-    """One request on a connection of its own; `close` ends it, whatever is under way."""
+    """One request on a connection of its own; `close` ends it, whatever is under way.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    The answer is read while the request is still being sent, and from the socket itself: an asyncio transport drops what
+    it has not read yet when a write fails, and a server may well answer and hang up before it has read everything.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
         self._protocol = h11.Connection(h11.CLIENT)
+        self._sending: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, socket_path: str) -> Exchange:
         """With the kubelet. Raises StatusError 503 when it is not there."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)
         try:
-            return cls(*await asyncio.open_unix_connection(socket_path, limit=CHUNK_BYTES))
+            await asyncio.get_running_loop().sock_connect(connection, socket_path)
         except OSError as error:
+            connection.close()
             raise errors.service_unavailable(f"error dialing backend: {error.strerror}") from error
+        return cls(connection)
 
     @classmethod
     async def connect(cls, socket_path: str, host: str, port: int) -> Exchange:
@@ -46,18 +58,13 @@ class Exchange:
             reason = await exchange.text()
             exchange.close()
             raise errors.service_unavailable(f"error trying to reach service: {reason}")
-        return cls(exchange._reader, exchange._writer)
+        return cls(exchange._connection)
 
     async def ask(self, method: str, target: str, headers: Headers, body: AsyncIterator[bytes] | None = None) -> Head:
         """Send a request; the head of its answer. Raises StatusError 503 when the other end breaks off."""
+        request = h11.Request(method=method, target=target, headers=list(headers))
+        self._sending = asyncio.ensure_future(self._send_all(request, body))
         try:
-            self._send(h11.Request(method=method, target=target, headers=list(headers)))
-            if body is not None:
-                async for part in body:
-                    self._send(h11.Data(data=part))
-                    await self._writer.drain()
-            self._send(h11.EndOfMessage())
-            await self._writer.drain()
             while True:
                 event = await self._next()
                 if isinstance(event, h11.Response):
@@ -67,6 +74,14 @@ class Exchange:
         except (OSError, h11.RemoteProtocolError) as error:
             self.close()
             raise errors.service_unavailable(f"error trying to reach service: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    async def sent(self) -> None:
+        """Until the request is sent, or the other end takes no more of it."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending])
 
     async def body(self) -> AsyncIterator[bytes]:
         """What follows the head, as it comes; afterwards the connection is closed."""
@@ -79,19 +94,36 @@ class Exchange:
     async def text(self) -> str:
         return b"".join([part async for part in self.body()]).decode(errors="replace").strip()
 
-    def streams(self) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
+    async def streams(self) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
         """After an upgrade: what has come already, and the connection."""
-        return self._protocol.trailing_data[0], self._reader, self._writer
+        await self.sent()
+        early = self._protocol.trailing_data[0]
+        return early, *await asyncio.open_unix_connection(sock=self._connection, limit=CHUNK_BYTES)
 
     def close(self) -> None:
-        self._writer.close()
+        if self._sending is not None:
+            self._sending.cancel()
+        # Once the event loop has forgotten that it waited for the socket to take more.
+        self._loop.call_soon(self._connection.close)
 
-    def _send(self, event: h11.Event) -> None:
-        self._writer.write(self._protocol.send(event) or b"")
+    async def _send_all(self, request: h11.Request, body: AsyncIterator[bytes] | None) -> None:
+        try:
+            await self._send(request)
+            if body is not None:
+                async for part in body:
+                    await self._send(h11.Data(data=part))
+            await self._send(h11.EndOfMessage())
+        except OSError:
+            pass  # The other end takes no more. What it answered, or that it did not, is for who reads.
+        except ClientDisconnect:
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    async def _send(self, event: h11.Event) -> None:
+        await self._loop.sock_sendall(self._connection, self._protocol.send(event) or b"")
 
     async def _next(self) -> h11.Event:
         while (event := self._protocol.next_event()) is h11.NEED_DATA:
-            self._protocol.receive_data(await self._reader.read(CHUNK_BYTES))
+            self._protocol.receive_data(await self._loop.sock_recv(self._connection, CHUNK_BYTES))
         if event is h11.PAUSED:
             raise h11.RemoteProtocolError("data after the end of the answer")
         return event  # type: ignore[return-value]

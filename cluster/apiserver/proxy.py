@@ -14,6 +14,7 @@ from urllib.parse import quote
 import h11
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive
 
 from cluster import resources
 from cluster.apiserver.exchange import HOP_BY_HOP, Exchange
@@ -151,7 +152,19 @@ def _body(request: Request) -> tuple[AsyncIterator[bytes] | None, list[tuple[byt
     return None, []
 
 
+class _Passed(StreamingResponse):
+    """The answer of a backend, which may come while the request's body is still on its way to it."""
+
+    def __init__(self, exchange: Exchange, status: int) -> None:
+        super().__init__(exchange.body(), status)
+        self._exchange = exchange
+
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        await self._exchange.sent()  # until then it is the body that is received
+        await super().listen_for_disconnect(receive)
+
+
 def _answer(head: h11.Response | h11.InformationalResponse, exchange: Exchange) -> Response:
-    response = StreamingResponse(exchange.body(), head.status_code)
+    response = _Passed(exchange, head.status_code)
     response.raw_headers = [(name, value) for name, value in head.headers if name not in HOP_BY_HOP]
     return response

@@ -93,6 +93,12 @@ class Server(uvicorn.Server):
         self._starting = asyncio.ensure_future(self._on_start(self))
         self._starting.add_done_callback(self._started)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Whoever is asked to end while still starting must not open what nobody would close.
+        self._starting.cancel()
+        await asyncio.wait([self._starting])
+        await super().shutdown(sockets)
+
     async def add_tls(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
         """Answer on these sockets too, over TLS."""
         for listener in sockets:

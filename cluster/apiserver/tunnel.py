@@ -24,7 +24,7 @@ class Tunnels:
 
     async def run(self, connection: Connection, exchange: Exchange, head: h11.InformationalResponse) -> None:
         """Answer the client with the backend's own 101, then pass bytes both ways until the backend has ended."""
-        early, from_backend, to_backend = exchange.streams()
+        early, from_backend, to_backend = await exchange.streams()
         from_client, to_client = connection.take_over()
         to_client.write(_head(head) + early)
         upwards = self._copy(from_client, to_backend)

@@ -44,7 +44,10 @@ class FakeKubelet:
 def read_head(connection: socket.socket) -> tuple[str, bytes]:
     content = b""
     while b"\r\n\r\n" not in content:
-        content += connection.recv(1 << 16)
+        part = connection.recv(1 << 16)
+        if not part:
+            raise EOFError("no head of a request")
+        content += part
     head, _, early = content.partition(b"\r\n\r\n")
     return head.decode(), early
 
@@ -217,6 +220,33 @@ def test_a_proxy_with_a_body(server: Https, kubelet: FakeKubelet) -> None:
     assert server.ask("POST", f"{PODS}/one:80/proxy/", "form").status == 203
     assert seen[0].startswith(b"POST / HTTP/1.1")
     assert b"content-length: 4" in seen[0].lower()
+
+
+def test_an_answer_arrives_though_the_body_was_not_read(server: Https, kubelet: FakeKubelet) -> None:
+    def behave(connection: socket.socket, early: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        read_head(connection)
+        answering("413 Too Large", b"no more")(connection, b"")
+
+    kubelet.behave = behave
+    answer = server.ask("POST", f"{PODS}/one:80/proxy/", "x" * 400_000)
+    assert (answer.status, answer.body) == (413, b"no more")
+
+
+def test_a_backend_may_answer_while_it_reads(server: Https, kubelet: FakeKubelet) -> None:
+    size = 3_000_000
+
+    def behave(connection: socket.socket, early: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        _, rest = read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nanswer: ")
+        read = len(rest)
+        while read < size:
+            read += len(connection.recv(1 << 16)) or size
+        connection.sendall(str(read).encode())
+
+    kubelet.behave = behave
+    assert server.ask("POST", f"{PODS}/one:80/proxy/", "x" * size).body == f"answer: {size}".encode()
 
 
 @pytest.mark.parametrize(
