@@ -64,7 +64,7 @@ class Proxy:
             raise errors.bad_request("https to backends is not supported here: leave the scheme out")
         host, port = self._backend(target, name)
         exchange = (
-            await Exchange.open(self._kubelet) if port == _KUBELET_PORT
+            await Exchange.open(self._kubelet) if target.resource.kind == "Node" and port == _KUBELET_PORT
             else await Exchange.connect(self._kubelet, host, port)
         )  # fmt: skip
         query = f"?{request.url.query}" if request.url.query else ""

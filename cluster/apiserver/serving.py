@@ -87,6 +87,13 @@ class Server(uvicorn.Server):
         )
         self._on_stop = on_stop
         self._on_start = on_start
+        self._starting: asyncio.Future[None] | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Until it is asked to end. Raises what `on_start` raised: a server that is open to nobody must not go on."""
+        await super().serve(sockets)
+        if self._starting is not None and self._starting.done():
+            self._starting.result()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -110,8 +117,8 @@ class Server(uvicorn.Server):
         return Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def _started(self, starting: asyncio.Future[None]) -> None:
-        if not starting.cancelled():
-            starting.result()
+        if not starting.cancelled() and starting.exception() is not None:
+            self.handle_exit(signal.SIGTERM, None)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -26,9 +26,7 @@ from cluster.registry.registry import Registry
 
 SUBRESOURCES = ("attach", "exec", "log", "portforward")
 
-_LOG_PARAMETERS = (
-    *("follow", "previous", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "limitBytes"),
-)  # fmt: skip
+_LOG_PARAMETERS = ("follow", "previous", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "limitBytes")
 _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 """A stream's name in the API's query -> in the kubelet's."""
 _NOT_FOR_BACKENDS = frozenset((b"authorization", b"host", b"content-length"))

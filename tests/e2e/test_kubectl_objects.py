@@ -38,6 +38,7 @@ def test_published_manifests_are_applied_compared_and_deleted(kubectl: Kubectl, 
     assert all(line.endswith(" created") for line in applied)
     assert kubectl("diff", *files).output == ""
     again = kubectl("apply", *files).output.splitlines()
+    assert len(again) == len(applied)
     assert all(line.endswith(" unchanged") for line in again), "\n".join(again)
     deleted = kubectl("delete", *files).output.splitlines()
     assert len(deleted) == len(applied)

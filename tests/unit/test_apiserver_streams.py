@@ -214,6 +214,15 @@ def test_a_proxy_to_a_pod(server: Https, kubelet: FakeKubelet) -> None:
     assert b"Bearer" not in seen[0]
 
 
+def test_only_a_nodes_port_10250_is_the_kubelets(server: Https, kubelet: FakeKubelet) -> None:
+    kubelet.behave = proxying(b"metrics", [])
+    assert server.ask("GET", f"{PODS}/one:10250/proxy/metrics").body == b"metrics"
+    assert kubelet.heads[0].startswith("CONNECT 10.244.1.")
+    kubelet.behave = answering("200 OK", b"ok")
+    assert server.ask("GET", "/api/v1/nodes/worker/proxy/healthz").body == b"ok"
+    assert kubelet.heads[1].startswith("GET /healthz HTTP/1.1")
+
+
 def test_a_proxy_with_a_body(server: Https, kubelet: FakeKubelet) -> None:
     seen: list[bytes] = []
     kubelet.behave = proxying(b"", seen)

@@ -87,7 +87,7 @@ def test_a_recreate_waits_until_the_old_pods_are_gone() -> None:
     world = scratch(strategy={"type": "Recreate"})
     update(world, version="2", strategy={"type": "Recreate"})
     assert sizes(world) == {"v1": 0}
-    assert all(is_deleting(pod) for pod in world.pods() if labels(pod).get("app"))
+    assert [is_deleting(pod) for pod in world.pods() if labels(pod).get("app")] == [True] * 4
     world.settle()
     assert sizes(world) == {"v1": 0, "v2": 4}
 

@@ -297,3 +297,14 @@ def test_a_wrong_seed_is_told(tmp_path: Path, seed: Object | None, message: str)
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert message in ended.stderr
     assert ended.returncode == (2 if seed else 1)
+
+
+def test_a_server_without_keys_does_not_go_on(tmp_path: Path) -> None:
+    (tmp_path / "pki").write_text("a file where a directory should be")
+    file = tmp_path / "seed.json"
+    file.write_text(json.dumps({"cluster": samples.cluster_document(), "objects": []}))
+    environment = {**os.environ, "MININETES_RUN": str(tmp_path)}
+    command = [sys.executable, "-m", "cluster.server", "--seed", str(file)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert ended.returncode == 1
+    assert "Not a directory" in ended.stderr
