@@ -67,10 +67,17 @@ def _running() -> int:
         return 0
 
 
-def _wait_for_end(pid: int) -> None:
+def _process(pid: int) -> int | None:
+    """A descriptor of a process, for the caller to close; None where there is none by now."""
     try:
-        process = os.pidfd_open(pid)
+        return os.pidfd_open(pid) if pid else None
     except ProcessLookupError:
+        return None
+
+
+def _wait_for_end(pid: int) -> None:
+    process = _process(pid)
+    if process is None:
         return
     ended = select.poll()
     ended.register(process, select.POLLIN)
@@ -80,9 +87,12 @@ def _wait_for_end(pid: int) -> None:
 
 def _enlarge(pid: int, known: set[str]) -> set[str]:
     """What is open in that process and not among `known`; its packet sockets have room now."""
-    process = os.pidfd_open(pid)
-    found = {entry for entry in _sockets(pid) if entry not in known}
+    process = _process(pid)
+    if process is None:
+        return set()
+    found: set[str] = set()
     try:
+        found = {entry for entry in _sockets(pid) if entry not in known}
         for entry in found:
             fd = linux.pidfd_getfd(process, int(entry.split()[0]))
             with closing(socket.socket(fileno=fd)) as borrowed:
