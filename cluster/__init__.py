@@ -19,7 +19,7 @@ What an object is
     objects, ownership   reading Kubernetes objects: names, addresses, conditions; who made them
     kinds, resources     which kinds there are; how the API serves them
     defaults             an object as given -> as stored; default_tables: Kubernetes' defaults as data
-    admission            what every new Pod gets
+    admission            the tolerations that every new Pod gets
     templates, pod_template      where a workload's pod template is; template -> Pod
     selectors, resource_amounts  label selectors; "100m", "64Mi"
     conditions, times, names     entries of a status; times as the API writes them; names made from the spec

@@ -1,4 +1,4 @@
-"""What Kubernetes' admission plugins add to every Pod, however it is created."""
+"""The tolerations that the admission plugin DefaultTolerationSeconds adds to every Pod, however it is created."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Until it is asked to end. Raises what `on_start` raised: a server that is open to nobody must not go on."""
         await super().serve(sockets)
-        if self._starting is not None and self._starting.done():
+        if self._starting is not None and not self._starting.cancelled():
             self._starting.result()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -102,8 +102,9 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Whoever is asked to end while still starting must not open what nobody would close.
-        self._starting.cancel()
-        await asyncio.wait([self._starting])
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
         await super().shutdown(sockets)
 
     async def add_tls(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
