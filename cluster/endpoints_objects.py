@@ -28,8 +28,7 @@ def look(context: Context, key: Key) -> None:
     service = context.get(key)
     existing = context.get(("Endpoints", *key[1:]))
     if service is None:
-        # They have no owner reference: the controller deletes them with their Service. Somebody's own may be there
-        # before their Service is, and stay without it.
+        # After a restart: those that were left when their Service went.
         if existing is not None and MANAGED_BY_LABEL in labels(existing) and not is_deleting(existing):
             context.delete(existing)
         return
@@ -37,6 +36,14 @@ def look(context: Context, key: Key) -> None:
         return
     if not is_deleting(service):
         context.draft.put(_endpoints(service, selected_pods(context, service), existing))
+
+
+def look_without_service(context: Context, key: Key) -> None:
+    """A Service went: its Endpoints go with it, whoever made them (endpoints_controller.go, syncService). They have no
+    owner reference; those that somebody makes before their Service stay."""
+    existing = context.live(key)
+    if existing is not None and context.get(("Service", *key[1:])) is None:
+        context.delete(existing)
 
 
 def _endpoints(service: Object, pods: Sequence[Object], existing: Object | None) -> Object:

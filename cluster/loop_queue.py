@@ -84,6 +84,7 @@ LOOPS: Mapping[str, Loop] = {
     "addresses": Loop(placing.address),
     "endpointslices": Loop(service_slices.look),
     "endpoints": Loop(endpoints_objects.look),
+    "endpoints without Service": Loop(endpoints_objects.look_without_service),
     "mirroring": Loop(mirroring.look),
     "kubernetes": Loop(kubernetes_service.look),
     "PodDisruptionBudget": Loop(disruption.look),

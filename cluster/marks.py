@@ -153,6 +153,8 @@ def _service(index: Index, draft: Any, key: Key, old: Object | None, new: Object
     yield "endpointslices", key
     yield "endpoints", key
     yield "mirroring", ("Endpoints", *key[1:])
+    if new is None:
+        yield "endpoints without Service", ("Endpoints", *key[1:])
     yield from _of_kubernetes(key)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import samples
 
+from cluster.loops import put_given
 from cluster.objects import Object, labels, name
 
 
@@ -75,6 +76,23 @@ def test_a_mirror_follows_its_endpoints() -> None:
     assert mirrors(world)[0]["endpoints"][0]["addresses"] == ["192.0.2.9"]
     world.delete(world.one("Endpoints", "db"))
     assert mirrors(world) == []
+
+
+def test_endpoints_made_by_hand_go_with_their_service() -> None:
+    world = scratch(bare_service(), by_hand())
+    world.delete(world.one("Service", name(bare_service())))
+    assert [name(one) for one in world.draft.objects("Endpoints") if name(one) == name(by_hand())] == []
+    assert mirrors(world) == []
+
+
+def test_endpoints_may_be_there_before_their_service() -> None:
+    world = scratch(by_hand())
+    assert mirrors(world) == []
+    world.restart()
+    world.settle()
+    put_given(world.draft, [bare_service()], world.cluster)
+    world.settle()
+    assert len(mirrors(world)) == 1
 
 
 def test_who_does_not_want_a_mirror_has_none() -> None:
