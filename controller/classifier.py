@@ -13,6 +13,7 @@ from controller.match import Match, eth_dst, eth_src, in_port
 from controller.pipeline import (
     CLASSIFIER,
     CONNTRACK_ZONE,
+    POLICY_GENERATION,
     PRIORITY_HIGH,
     PRIORITY_NORMAL,
     SNAT_ZONE,
@@ -24,12 +25,18 @@ from controller.pipeline import (
 )
 
 
-def classifier(cluster: Cluster, node: Node) -> Rules:
+def classifier(cluster: Cluster, node: Node, generation: int = 0) -> Rules:
     """One flow per way into the node's switch: from the node itself, from the tunnel, from pods."""
     zone, snat_zone = conntrack_zones(node.index)
 
     def flow(priority: int, match: Match, source: Source) -> Flow:
-        actions = (Load(SOURCE, source), Load(CONNTRACK_ZONE, zone), Load(SNAT_ZONE, snat_zone), Goto(SPOOF_GUARD))
+        loads = (
+            Load(SOURCE, source),
+            Load(CONNTRACK_ZONE, zone),
+            Load(SNAT_ZONE, snat_zone),
+            Load(POLICY_GENERATION, generation),
+        )
+        actions = (*loads, Goto(SPOOF_GUARD))
         return Flow(CLASSIFIER, priority, match, actions, Feature.CLASSIFIER, f"Node {node.name}")
 
     from_node = (in_port(OF_PORT_TRUNK), eth_src(node.gateway_mac), eth_dst(GATEWAY_MAC))

@@ -4,7 +4,7 @@ costs what the changed objects cost. A flow that several nodes hold is one objec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cluster.model import Node
 from controller.classifier import classifier
@@ -16,7 +16,6 @@ from controller.hairpin import hairpin
 from controller.output import output
 from controller.overlay import overlay
 from controller.policies import Policies, own_traffic, policies
-from controller.policy_model import Direction
 from controller.services import services
 from controller.spoof_guard import spoof_guard
 from controller.state import NetworkState, ObjectKey
@@ -41,17 +40,17 @@ def _all_keys(state: NetworkState) -> list[ObjectKey]:
     return keys + [("NetworkPolicy", key) for key in state.policies]
 
 
-def _rules(state: NetworkState, key: ObjectKey, isolated: Collection[Direction]) -> list[Rules]:
-    """Every feature's rules for one object; none when the object is gone. `isolated`: how policies isolate this pod."""
+def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rules]:
+    """Every feature's rules for one object; none when the object is gone."""
     kind, name = key
     cluster = state.cluster
     match kind:
         case "Cluster":
             return [conntrack(cluster), services(cluster), policies(cluster), forwarding(cluster), output(cluster)]
         case "Node":
-            return _node_rules(state, cluster.node_by_name[name])
+            return _node_rules(state, cluster.node_by_name[name], compiled.generations.of(name))
         case "Pod" if name in state.pods:
-            pod = state.pods[name]
+            pod, isolated = state.pods[name], compiled.isolated(name)
             return [
                 spoof_guard(pod, isolated),
                 own_traffic(pod, isolated),
@@ -64,10 +63,10 @@ def _rules(state: NetworkState, key: ObjectKey, isolated: Collection[Direction])
             return []
 
 
-def _node_rules(state: NetworkState, node: Node) -> list[Rules]:
+def _node_rules(state: NetworkState, node: Node, generation: int) -> list[Rules]:
     cluster = state.cluster
     return [
-        classifier(cluster, node),
+        classifier(cluster, node, generation),
         spoof_guard(node),
         hairpin(cluster, node),
         policies(node),
@@ -99,8 +98,9 @@ class Compiler:
         All old rules go before any new ones come: an address may have moved from one object to another.
         """
         policy_changes = self.policies.update(state, changed)
-        changed = list({*changed, *(("Pod", key) for key in policy_changes.pods)})
-        made = {key: _rules(state, key, self.policies.isolated(key[1])) for key in changed}
+        changed = {*changed, *(("Pod", key) for key in policy_changes.pods)}
+        changed = list(changed | {("Node", node) for node in policy_changes.nodes})
+        made = {key: _rules(state, key, self.policies) for key in changed}
         touched: set[str] = set()
         for node, flow in policy_changes.flows.removed:
             self.tables[node].remove((flow,))

@@ -65,6 +65,9 @@ ESTABLISHED = Bits("established", "reg0", 18, 18)
 """Of a connection that was let through before, or about one: no policy is asked."""
 FROM_OWN_NODE = Bits("from_own_node", "reg0", 19, 19)
 """Sent by the node itself, from an address of its own."""
+POLICY_GENERATION = Bits("policy_generation", "reg6", 0, 31)
+"""A digest of the policies that this node enforces. Nothing matches it: it makes what the datapath has cached behind a
+connection's look-up unreachable when the policies change."""
 CONNTRACK_ZONE = Bits("conntrack_zone", "reg1", 0, 15)
 SNAT_ZONE = Bits("snat_zone", "reg1", 16, 31)
 OUTPUT_PORT = Bits("output_port", "reg2", 0, 31)
@@ -78,7 +81,7 @@ SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
 
 BITS = (
     SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, ENDPOINT_BY, ENDPOINT, SERVICE_PORT, SERVICE_MARK,
-    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE,
+    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE, POLICY_GENERATION,
 )  # fmt: skip
 
 
@@ -143,7 +146,7 @@ PIPELINE: tuple[Table, ...] = (
     Table(
         CLASSIFIER,
         matches=frozenset({"in_port", "eth_src", "eth_dst"}),
-        writes=frozenset({"source", "conntrack_zone", "snat_zone"}),
+        writes=frozenset({"source", "conntrack_zone", "snat_zone", "policy_generation"}),
         next=(SPOOF_GUARD,),
     ),
     Table(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cluster.model import Cluster, Node, PodInterface
 from controller.actions import Goto
-from controller.flow import Flow, Rules, digest
+from controller.flow import DIGEST_BITS, Flow, Rules, digest
 from controller.match import bits, eth_type, ip_dst, ip_src
 from controller.pipeline import (
     CONNTRACK_COMMIT,
@@ -103,30 +103,68 @@ class PolicyChanges:
 
     flows: FlowChanges
     pods: Collection[str]
+    nodes: Collection[str]
+    """Those whose generation is another now."""
+
+
+class Generations:
+    """A digest, by node, of all that policies do there.
+
+    Open vSwitch's userspace datapath modifies a cached flow by looking its packet up, and finds another one where a
+    wider one has been cached meanwhile (ovs 3.1, flow_put_on_pmd); the old verdict then stays for as long as packets
+    come. The generation is a register, so it is part of what a look-up of the connection goes on with: with another
+    generation, no packet finds what was cached before.
+    """
+
+    def __init__(self) -> None:
+        self._digests: dict[str, int] = {}
+        self._touched: dict[str, int] = {}
+
+    def of(self, node: str) -> int:
+        return self._digests.get(node, 0)
+
+    def toggle(self, node: str, part: int) -> None:
+        """Take a part in, or out again."""
+        self._touched.setdefault(node, self.of(node))
+        self._digests[node] = self.of(node) ^ part
+
+    def changed(self) -> frozenset[str]:
+        """The nodes with another digest than at the last call."""
+        changed = frozenset(node for node, before in self._touched.items() if before != self.of(node))
+        self._touched.clear()
+        return changed
 
 
 @dataclass(eq=False, slots=True)
 class _Isolation:
     """Counts, for each pod, the policies that isolate it in one direction."""
 
+    direction: Direction
     counts: dict[str, int]
     touched: set[str]
+    generations: Generations
 
     def changed(self, pod: str, before: Member | None, after: Member | None) -> None:
-        self._count(pod, (after is not None) - (before is not None))
+        if after is not None:
+            self._count(pod, after.node, +1)
+        if before is not None:
+            self._count(pod, before.node, -1)
 
-    def _count(self, pod: str, times: int) -> None:
-        count = self.counts.get(pod, 0)
+    def _count(self, pod: str, node: str, times: int) -> None:
+        """Counted by pod and node: a pod of one name may come back elsewhere."""
+        place = f"{pod} {node}"
+        count = self.counts.get(place, 0)
         if bool(count) != bool(count + times):
             self.touched.add(pod)
+            self.generations.toggle(node, digest(f"{place} {self.direction}".encode(), 32))
         if count + times:
-            self.counts[pod] = count + times
+            self.counts[place] = count + times
         else:
-            self.counts.pop(pod, None)
+            self.counts.pop(place, None)
 
     def count_all(self, group: Group, times: int) -> None:
-        for pod in group.members:
-            self._count(pod, times)
+        for pod, member in group.members.items():
+            self._count(pod, member.node, times)
 
 
 @dataclass(slots=True)
@@ -149,13 +187,16 @@ class Policies:
         self._clauses = Clauses()
         self._compiled: dict[str, _Compiled] = {}
         self._touched: set[str] = set()
+        self.generations = Generations()
+        self._node_of: dict[str, str] = {}
         self._isolated: dict[Direction, dict[str, int]] = {direction: {} for direction in DIRECTIONS}
         self.rules: dict[int, RuleName] = {}
         """The rule behind each conjunction."""
         self._identities: dict[int, str] = {}
 
     def isolated(self, pod: str) -> frozenset[Direction]:
-        return frozenset(direction for direction in DIRECTIONS if pod in self._isolated[direction])
+        place = f"{pod} {self._node_of.get(pod)}"
+        return frozenset(direction for direction in DIRECTIONS if place in self._isolated[direction])
 
     def isolating(self, pod: str, direction: Direction) -> list[str]:
         """The policies that isolate this pod."""
@@ -181,13 +222,20 @@ class Policies:
         for key in of_kind["Namespace"]:
             self._groups.put_namespace(key, state.namespaces.get(key, {}))
         for key in of_kind["Pod"]:
-            self._groups.put_pod(key, state.pods.get(key), state.identities.get(key))
+            pod = state.pods.get(key)
+            self._node_of.pop(key, None)
+            if pod is not None:
+                self._node_of[key] = pod.node
+            self._groups.put_pod(key, pod, state.identities.get(key))
         for key in of_kind["NetworkPolicy"]:
             if key in state.policies:
                 self._add(state.policies[key])
         touched = frozenset(self._touched)
         self._touched.clear()
-        return PolicyChanges(self._clauses.flush(), touched)
+        flows = self._clauses.flush()
+        for node, flow in (*flows.removed, *flows.added):
+            self.generations.toggle(node, flow.cookie & ((1 << DIGEST_BITS) - 1))
+        return PolicyChanges(flows, touched, self.generations.changed())
 
     def _remove(self, key: str) -> None:
         compiled = self._compiled.pop(key, None)
@@ -212,7 +260,7 @@ class Policies:
             if rules is None:
                 continue
             group = self._group(GroupKey(policy.subjects), compiled)
-            isolation = _Isolation(self._isolated[direction], self._touched)
+            isolation = _Isolation(direction, self._isolated[direction], self._touched, self.generations)
             group.parts.append(isolation)
             isolation.count_all(group, +1)
             compiled.isolations.append((group, isolation))

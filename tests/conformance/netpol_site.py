@@ -1,0 +1,115 @@
+"""One running testbed in which cases of NetworkPolicies are done by the Kubernetes API and asked by real packets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "netpol"))
+
+import manifests
+from cases import KINDS, NAMESPACES, Case, Cells, Evolving, Key, base
+from testbeds import Testbed, started
+
+from cluster.config import resolve
+from cluster.objects import Object, labels, name, namespace
+from cluster.reachability import Tables
+
+SYNC_TIMEOUT_S = 30.0
+
+
+class Site:
+    """The base cluster, running. `restore` puts labels and policies back."""
+
+    def __init__(self, testbed: Testbed, document: Object) -> None:
+        self.testbed = testbed
+        self.cluster = resolve(document)
+        api = config.new_client_from_config(str(testbed.directory / "kubeconfig"))
+        self._core, self._networking = client.CoreV1Api(api), client.NetworkingV1Api(api)
+        _, found = testbed.client.objects(KINDS)
+        self.objects: dict[Key, Object] = {
+            (obj["kind"], namespace(obj), name(obj)): obj for obj in found if namespace(obj) in ("", *NAMESPACES)
+        }
+
+    def evolving(self) -> Evolving:
+        return Evolving(self.objects, self.cluster)
+
+    def do(self, actions: Iterable[Mapping[str, Any]], evolving: Evolving) -> None:
+        """The actions of one step, by the API; returns when every switch holds what follows from them."""
+        actions = list(actions)
+        evolving.do(actions)
+        for action in map(evolving.filled, actions):
+            self._do(action)
+        self.testbed.client.sync(SYNC_TIMEOUT_S)
+
+    def _do(self, action: Mapping[str, Any]) -> None:
+        policy = action.get("policy", {})
+        where = policy.get("metadata", action).get("namespace")
+        match action["action"]:
+            case "create_policy":
+                self._networking.create_namespaced_network_policy(where, policy)
+            case "update_policy":
+                self._networking.replace_namespaced_network_policy(name(policy), where, policy)
+            case "delete_policy":
+                self._networking.delete_namespaced_network_policy(action["name"], where)
+            case "relabel_pod":
+                self._core.patch_namespaced_pod(action["pod"], where, _labelling(action))
+            case "relabel_namespace":
+                self._core.patch_namespace(where, _labelling(action))
+            case other:
+                raise ValueError(f"{other} is not done in a testbed that others use")
+
+    def restore(self) -> None:
+        for each in NAMESPACES:
+            self._networking.delete_collection_namespaced_network_policy(each)
+            was = labels(self.objects["Namespace", "", each])
+            now = self._core.read_namespace(each).metadata.labels
+            self._core.patch_namespace(each, _back(was, now))
+            for pod in self._core.list_namespaced_pod(each).items:
+                was = labels(self.objects["Pod", each, pod.metadata.name])
+                if was != pod.metadata.labels:
+                    self._core.patch_namespaced_pod(pod.metadata.name, each, _back(was, pod.metadata.labels))
+        self.testbed.client.sync(SYNC_TIMEOUT_S)
+
+    def matrix(self, via: str = "pod-ip") -> Tables:
+        asked = ("--ports", "80,81", "--protocols", "tcp,udp", "--timeout", "0.7", "--via", via)
+        return Tables(json.loads(self.testbed.mininetes("matrix", *asked, "-o", "json").output)["tables"])
+
+
+def _labelling(action: Mapping[str, Any]) -> Mapping[str, Any]:
+    removed = dict.fromkeys(action.get("remove") or ())
+    return {"metadata": {"labels": {**removed, **(action.get("set") or {})}}}
+
+
+def _back(was: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, Any]:
+    return {"metadata": {"labels": {**dict.fromkeys(now), **was}}}
+
+
+def can_be_done(case: Case) -> bool:
+    """Pods and namespaces that go would be missed by the next case."""
+    words = {action["action"] for step in case.steps for action in step.actions}
+    return not words & {"delete_pod", "delete_namespace", "create_object"}
+
+
+def wrong_cells(expected: Cells, found: Tables, except_themselves: bool = False) -> list[str]:
+    return [
+        f"{table} {source} > {target}: must be {reaches}"
+        for table, rows in expected.items()
+        for source, row in rows.items()
+        for target, reaches in row.items()
+        if not (except_themselves and source == target) and found.cells[table][source].get(target) != reaches
+    ]
+
+
+@contextmanager
+def running() -> Iterator[Site]:
+    document = manifests.cluster(workers=2)
+    with started(document, *base()) as testbed:
+        yield Site(testbed, document)

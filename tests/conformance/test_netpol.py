@@ -1,0 +1,84 @@
+"""NetworkPolicies with real packets: the titles of upstream, and the cases beside the repository where they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import netpol_site
+import pytest
+import yaml
+from cases import SHARED, Case, own_cases, shared_cases
+from netpol_site import Site, can_be_done, wrong_cells
+
+UPSTREAM: dict[str, dict[str, str]] = yaml.safe_load(
+    (Path(__file__).parents[1] / "netpol" / "upstream.yaml").read_text()
+)
+OWN = list(own_cases())
+GIVEN = [case for case in shared_cases() if can_be_done(case)]
+ALL = "MININETES_ALL_CASES" in os.environ
+"""Else every fifth of the given cases; the switches' tests have them all."""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with netpol_site.running() as made:
+        yield made
+
+
+@cache
+def named(family: str, title: str) -> Case:
+    words = title.replace(" ", "-")
+    (case,) = (case for case in OWN if case.id.startswith(f"{family}-") and case.id[len(family) + 4 :] == words)
+    return case
+
+
+def run(case: Case, site: Site) -> None:
+    evolving = site.evolving()
+    try:
+        for step in case.steps:
+            site.do(step.actions, evolving)
+            wrong = wrong_cells(step.expected(evolving.objects.values()), site.matrix())
+            assert not wrong, f"{step.name}:\n" + "\n".join(wrong)
+    finally:
+        site.restore()
+
+
+def test_without_policies_everybody_reaches_everybody(site: Site) -> None:
+    assert site.matrix().full
+    through_services = [cell for cell in site.matrix("cluster-ip") if not cell[3]]
+    assert not through_services
+
+
+@pytest.mark.parametrize("title", UPSTREAM)
+def test_upstream(title: str, site: Site) -> None:
+    ((family, own_title),) = UPSTREAM[title].items()
+    run(named(family, own_title), site)
+
+
+@pytest.mark.skipif(not GIVEN, reason=f"there are no cases in {SHARED}")
+@pytest.mark.parametrize("case", GIVEN if ALL else GIVEN[::5], ids=lambda case: case.id)
+def test_given_case(case: Case, site: Site) -> None:
+    run(case, site)
+
+
+def test_policies_see_what_is_behind_a_service(site: Site) -> None:
+    """A Service's client is judged by its own address, and by the address and port of the pod that is behind it."""
+    case, evolving = named("ports", "a name and a peer"), site.evolving()
+    try:
+        site.do(case.steps[0].actions, evolving)
+        expected = case.steps[0].expected(evolving.objects.values())
+        assert not wrong_cells(expected, site.matrix("cluster-ip"), except_themselves=True)
+    finally:
+        site.restore()
+
+
+def test_every_case_of_the_list_is_one_of_ours() -> None:
+    for cases in UPSTREAM.values():
+        ((family, title),) = cases.items()
+        assert named(family, title)
