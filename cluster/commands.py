@@ -28,7 +28,7 @@ _COMMANDS = {
     "kubectl": "topo.commands.kubectl:kubectl",
     "kubeconfig": "topo.commands.kubectl:kubeconfig",
     "exec": "topo.commands.enter:exec_",
-    "cli": "topo.commands.enter:cli",
+    "cli": "topo.commands.prompt:cli",
     "fault": "topo.commands.fault:fault",
     "matrix": "topo.commands.matrix:matrix",
     "check": "controller.check_command:check",

@@ -34,8 +34,7 @@ from cluster.model import Client, Cluster, Link, LinkShape
 from cluster.model import Node as ClusterNode
 from topo import confine, namespaces, netlink
 from topo.confine import Place
-from topo.places import machine_place as machine_place
-from topo.places import pod_place as pod_place
+from topo.places import machine_place
 
 UPLINK = "eth0"
 _PROMPT = chr(127)

@@ -16,6 +16,7 @@ from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
 from topo import emulation, namespaces, netlink, ovs
 from topo.nodes import GATEWAY, default_routes, router_neighbours
 from topo.packet_sockets import PacketSockets
+from topo.places import pod_place
 
 INTERFACE = "eth0"
 _BATCH = 64
@@ -25,7 +26,7 @@ _FIRST_MACVLAN_INDEX = 1000
 
 
 def netns_name(pod: PodInterface) -> str:
-    return emulation.pod_place(pod.namespace, pod.name, pod.uid, pod.name).netns
+    return pod_place(pod.namespace, pod.name, pod.uid, pod.name).netns
 
 
 class PodNetwork:

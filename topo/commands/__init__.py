@@ -2,7 +2,8 @@
 
     lifecycle   up, down, list, clean
     inspect     status, sync
-    enter       exec, cli
+    enter       exec
+    prompt      cli
     kubectl     kubectl, kubeconfig
     matrix      who reaches whom
     fault       fault

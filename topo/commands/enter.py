@@ -1,11 +1,9 @@
-"""mininetes exec, cli: get into a running testbed. Both enter its namespaces themselves; no daemon in between."""
+"""mininetes exec: get into a running testbed, by entering its namespaces; no daemon in between."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +17,8 @@ from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.problems import NoTestbedError
 from cluster.run_directory import SEED
-from topo import confine, emulation, pod_files, sandbox
-from topo.places import Room, place_of_pod, room_of_container, room_of_machine
+from topo import sandbox
+from topo.places import Room, room_of_container, room_of_machine
 from topo.sandbox import Testbed
 from topo.sources import KINDS, Sources
 
@@ -97,33 +95,3 @@ def _container(pod: Object, name: str | None) -> dict[str, Any]:
             return container
     have = ", ".join(container["name"] for container in containers)
     raise NoTestbedError(f"pod {objects.name(pod)!r} has no container {name!r} (have: {have})")
-
-
-@click.command()
-@name_option
-def cli(name: str | None) -> int:
-    """The mininet> prompt: nodes, clients and pods by name. Reads commands from standard input where it is a file."""
-    testbed = sandbox.find(name)
-    cluster = cluster_of(testbed)
-    _, pods = Client(testbed.api_socket).objects(["Pod"])
-
-    def run() -> int:
-        os.environ["HOME"] = "/tmp"  # the prompt writes its history there
-        network = emulation.UnderlayNetwork(cluster, configure=False)
-        for pod in pods:
-            addresses = pod.get("status", {}).get("podIPs", ())
-            if addresses and not pod["spec"].get("hostNetwork"):
-                confine.prepare_scratch(str(pod["metadata"]["uid"]), pod_files.etc(pod, cluster))
-                network.add_pod(_prompt_name(pod), place_of_pod(pod), addresses[0]["ip"])
-        emulation.prompt(network, sys.stdin)
-        return 0
-
-    if shutil.which("bash") is None:
-        raise NoTestbedError("the prompt needs bash")
-    sys.stdout.flush()
-    return sandbox.run_inside(testbed, run)
-
-
-def _prompt_name(pod: Object) -> str:
-    namespace = objects.namespace(pod)
-    return objects.name(pod) if namespace == "default" else f"{namespace}/{objects.name(pod)}"
