@@ -28,6 +28,7 @@ What an object is
 The store and the API
     draft                a change to the state, before it is written
     store, history       objects and revisions in SQLite; the changes of the last minutes
+    json_text            objects as JSON text
     registry             what a request to the Kubernetes API means (a folder)
     apiserver            the Kubernetes API over HTTP (a folder)
     api, client          the internal API, and how every other process talks to it

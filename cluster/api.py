@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,12 +22,13 @@ from cluster.deletion import ended_all
 from cluster.documents import Document
 from cluster.draft import Draft
 from cluster.events import record_all
+from cluster.json_text import dumps
 from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
-from cluster.settled import Missing, missing_components, missing_pods
+from cluster.settled import Missing, missing_components, missing_pod, unsettled
 from cluster.settling import PAUSE_S, Settling
-from cluster.store import CompactedError, dumps
+from cluster.store import CompactedError
 from cluster.wakeup import wait
 
 DEFAULT_SYNC_TIMEOUT_S = 60.0
@@ -123,7 +125,7 @@ class Api:
             if said is not None and said.revision >= revision:
                 return _json({"revision": said.revision})
             if left_s <= 0 or self._stopping:
-                return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")])
+                return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")], 1)
             await wait(event, left_s)
 
     async def objects(self, request: Request) -> Response:
@@ -158,34 +160,43 @@ class Api:
 
     async def sync(self, request: Request) -> Response:
         timeout_s = _number(request, "timeout_s", DEFAULT_SYNC_TIMEOUT_S)
+        shown = _number(request, "shown", math.inf)
         deadline = asyncio.get_running_loop().time() + timeout_s
         target: int | None = None
         self._settling.run()
         while True:
             event = self._wakeup.next()
-            target, missing = self._progress(target)
+            # The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
+            # settled, and not moved by later writes as long as they stay so.
+            pending = self._plane.is_behind() or any(True for _ in self._unsettled())
+            if pending or target is None:
+                target = self._store.desired_revision
+            behind = self._behind(target)
+            if not pending and not behind:
+                return self._sync_answer([])
             left_s = deadline - asyncio.get_running_loop().time()
-            if not missing or left_s <= 0 or self._stopping:
-                return self._sync_answer(missing)
+            if left_s <= 0 or self._stopping:
+                pods = list(self._unsettled())
+                named = [missing_pod(pod) for number, pod in enumerate(pods, len(behind)) if number < shown]
+                return self._sync_answer([*behind, *named], len(behind) + len(pods))
             await wait(event, min(left_s, PAUSE_S) if self._plane.is_behind() else left_s)
 
-    def _progress(self, target: int | None) -> tuple[int | None, Sequence[Missing]]:
-        """One look at a running sync: the revision that it waits for, and what is missing.
+    def _unsettled(self) -> Iterator[Object]:
+        return unsettled(self._store.list(["Pod"]), self._store.list(["Node"]))
 
-        The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
-        settled, and not moved by later writes as long as they stay so.
-        """
-        pods = missing_pods(self._store.list(["Pod"]), self._store.list(["Node"]))
-        observed = {component: said.revision for component, said in self._observed.items()}
+    def _behind(self, target: int) -> Sequence[Missing]:
+        """Who has more to do, but for the pods."""
         loops = [Missing("control loops", "have more to do")] if self._plane.is_behind() else []
-        if pods or loops or target is None:
-            target = self._store.desired_revision
-        return (None if pods or loops else target), [*missing_components(observed, target), *loops, *pods]
+        observed = {component: said.revision for component, said in self._observed.items()}
+        return [*loops, *missing_components(observed, target)]
 
-    def _sync_answer(self, missing: Sequence[Missing]) -> Response:
+    def _sync_answer(self, missing: Sequence[Missing], count: int = 0) -> Response:
+        """200, or 504 with the first of what is missing and the number of all that is."""
         observed = {component: asdict(said) for component, said in self._observed.items()}
         body: dict[str, Any] = {"revision": self._store.revision, "observed": observed}
-        return _json({**body, "missing": [asdict(one) for one in missing]}, 504) if missing else _json(body)
+        if not count:
+            return _json(body)
+        return _json({**body, "missing": [asdict(one) for one in missing], "missing_count": count}, 504)
 
     async def _stream(self, kinds: frozenset[str], revision: int) -> AsyncIterator[bytes]:
         """The lines of a watch; ends when the server stops, or when the watcher has fallen behind the history."""

@@ -18,6 +18,7 @@ from threading import Event as Flag
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from cluster.json_text import dumps
 from cluster.objects import Object
 from cluster.problems import Problem, SpecError
 from cluster.settled import Missing
@@ -41,10 +42,11 @@ class ApiError(Exception):
 
 
 class NotInSyncError(Exception):
-    """`sync` timed out; `missing` says what is not there yet, and why."""
+    """`sync` timed out; `missing` says what is not there yet, and why: all `count` of it, or the first of it."""
 
-    def __init__(self, missing: Sequence[Missing]) -> None:
+    def __init__(self, missing: Sequence[Missing], count: int | None = None) -> None:
         self.missing = tuple(missing)
+        self.count = len(self.missing) if count is None else count
         super().__init__("; ".join(f"{one.subject}: {one.reason}" for one in self.missing))
 
 
@@ -129,12 +131,12 @@ class Client:
         answer = self._request("GET", "realised", query, timeout_s=timeout_s + SYNC_GRACE_S)
         return int(answer["revision"])
 
-    def sync(self, timeout_s: float) -> Mapping[str, Any]:
-        """Wait until the testbed realises what the API says.
+    def sync(self, timeout_s: float, shown: int | None = None) -> Mapping[str, Any]:
+        """Wait until the testbed realises what the API says. `shown`: how much of what is missing to tell.
 
         Answers {"revision", "observed": {component: {"revision", "detail"}}}. Raises NotInSyncError.
         """
-        query = {"timeout_s": str(timeout_s)}
+        query = {"timeout_s": str(timeout_s)} | ({} if shown is None else {"shown": str(shown)})
         answer: Mapping[str, Any] = self._request("GET", "sync", query, timeout_s=timeout_s + SYNC_GRACE_S)
         return answer
 
@@ -170,7 +172,7 @@ class Client:
     ) -> Any:
         """The JSON answer of one request, repeated until there is a server to answer it."""
         target = f"{PREFIX}/{resource}" + (f"?{urlencode(query)}" if query else "")
-        text = None if body is None else json.dumps(body)
+        text = None if body is None else dumps(body).encode()
         deadline = time.monotonic() + self._patience_s
         while True:
             connection = _Connection(self._path, timeout_s)
@@ -236,5 +238,6 @@ def _answer(status: int, content: bytes) -> Any:
     if status == 422:
         raise SpecError([Problem(**problem) for problem in json.loads(content)["problems"]])
     if status == 504:
-        raise NotInSyncError([Missing(**missing) for missing in json.loads(content)["missing"]])
+        told = json.loads(content)
+        raise NotInSyncError([Missing(**missing) for missing in told["missing"]], told["missing_count"])
     raise ApiError(status, content.decode(errors="replace"))

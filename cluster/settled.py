@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +33,15 @@ def is_settled(pod: Mapping[str, Any]) -> bool:
     return phase == "Succeeded" or (phase == "Running" and ready(pod))
 
 
-def missing_pods(pods: Iterable[Object], nodes: Iterable[Object] = ()) -> Sequence[Missing]:
-    """Why pods are not settled. Those on a node that is out of reach are not waited for: nobody is there to say more."""
+def unsettled(pods: Iterable[Object], nodes: Iterable[Object] = ()) -> Iterator[Object]:
+    """Pods that are not settled. Those on a node that is out of reach are not waited for: nobody is there to say
+    more."""
     lost = {name(node) for node in nodes if is_unreachable(node)}
-    return [
-        Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod))
-        for pod in pods
-        if not is_settled(pod) and pod["spec"].get("nodeName") not in lost
-    ]
+    return (pod for pod in pods if not is_settled(pod) and pod["spec"].get("nodeName") not in lost)
+
+
+def missing_pod(pod: Object) -> Missing:
+    return Missing(f"Pod {namespace(pod)}/{name(pod)}", unsettled_reason(pod))
 
 
 def missing_components(observed: Mapping[str, int], revision: int) -> Sequence[Missing]:
@@ -69,13 +70,15 @@ def unsettled_reason(pod: Mapping[str, Any]) -> str:
 
 
 def _container_reason(container: Mapping[str, Any]) -> str:
+    """What it waits for, and how its last run ended."""
     state = container.get("state", {})
-    if waiting := state.get("waiting"):
-        return ": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)
-    if (terminated := state.get("terminated")) and terminated.get("exitCode"):
-        said = f": {terminated['message']}" if terminated.get("message") else ""
-        return f"exited with status {terminated['exitCode']}{said}"
-    return ""
+    waiting = state.get("waiting") or {}
+    reasons = [": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)]
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
+    if ended.get("exitCode") and (waiting or "terminated" in state):
+        said = f": {ended['message']}" if ended.get("message") else ""
+        reasons.append(f"exited with status {ended['exitCode']}{said}")
+    return "; ".join(filter(None, reasons))
 
 
 def _progress(observed: int | None, revision: int) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cluster.draft import Draft, Key, key_of
 from cluster.history import Change, CompactedError, History, shared
+from cluster.json_text import dumps
 from cluster.objects import Object
 
 __all__ = ["Change", "CompactedError", "Store", "dumps", "utc_now"]
@@ -44,10 +45,6 @@ ON CONFLICT (kind, namespace, name) DO UPDATE SET revision = excluded.revision, 
 """
 _DELETE = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
 _COUNTERS = "UPDATE counters SET revision = ?, desired_revision = ?, created = ?"
-
-
-def dumps(obj: object) -> str:
-    return json.dumps(obj, separators=(",", ":"))
 
 
 def utc_now() -> str:

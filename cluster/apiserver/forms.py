@@ -10,8 +10,8 @@ from starlette.requests import Request
 from cluster.apiserver.negotiation import Form
 from cluster.apiserver.tables import table
 from cluster.apiserver.watches import Encode
+from cluster.json_text import dumps
 from cluster.registry.requests import Listing, WatchEvent
-from cluster.store import dumps
 
 Object = Mapping[str, Any]
 

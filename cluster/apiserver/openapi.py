@@ -16,8 +16,8 @@ from starlette.responses import Response
 from cluster import kinds, resources
 from cluster.apiserver import discovery, negotiation, openapi_paths, openapi_proto, openapi_schemas
 from cluster.apiserver.responses import content
+from cluster.json_text import dumps
 from cluster.registry.errors import not_acceptable
-from cluster.store import dumps
 
 _JSON_NAMES = ("*/*", "application/*", "application/json")
 _HASH_LENGTH = 64

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from cluster import documents
 from cluster.apiserver import negotiation
 from cluster.apiserver.negotiation import PLAIN, Form
+from cluster.json_text import dumps
 from cluster.registry.errors import StatusError
-from cluster.store import dumps
 
 GZIP_THRESHOLD_BYTES = 128 * 1024
 """As the real server: smaller answers cost more time to compress than to send."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cluster.history import Change
+from cluster.json_text import dumps
 from cluster.objects import Object
 from cluster.registry import errors, reading, selecting, versions
 from cluster.registry.requests import Query, WatchEvent
 from cluster.registry.selecting import Selector
 from cluster.resources import Resource
-from cluster.store import CompactedError, Store, dumps
+from cluster.store import CompactedError, Store
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 

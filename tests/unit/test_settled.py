@@ -8,7 +8,7 @@ import pytest
 import samples
 
 from cluster.objects import Object
-from cluster.settled import missing_pods
+from cluster.settled import missing_pod, unsettled
 
 
 def pod(phase: str, is_ready: bool, **metadata: Any) -> Object:
@@ -19,7 +19,7 @@ def pod(phase: str, is_ready: bool, **metadata: Any) -> Object:
 
 
 def reasons(a_pod: Object, *nodes: Object) -> list[str]:
-    return [missing.reason for missing in missing_pods([a_pod], nodes)]
+    return [missing_pod(pod).reason for pod in unsettled([a_pod], nodes)]
 
 
 @pytest.mark.parametrize(("phase", "is_ready"), [("Running", True), ("Succeeded", False)])
@@ -46,3 +46,12 @@ def test_pods_on_a_node_that_is_out_of_reach_are_not_waited_for() -> None:
     taint = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
     node = {"kind": "Node", "metadata": {"name": "worker"}, "spec": {"taints": [taint]}}
     assert reasons(pod("Running", False), node) == []
+
+
+def test_a_container_that_crashes_again_and_again_says_why() -> None:
+    crashed = {"terminated": {"exitCode": 1, "message": "address already in use: port 80/TCP"}}
+    waits = {"name": "web", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}}
+    failing = pod("Running", False)
+    failing["status"]["containerStatuses"] = [{**waits, "lastState": crashed}]
+    said = "CrashLoopBackOff: back-off 10s; exited with status 1: address already in use: port 80/TCP"
+    assert reasons(failing) == [f"container web: {said}"]

@@ -92,23 +92,23 @@ def _wait(testbed: Testbed, timeout_s: float, quiet: bool) -> tuple[Missing, ...
     while True:
         remaining = deadline - time.monotonic()
         try:
-            client.sync(min(_LOOK_S, max(remaining, 0)))
+            client.sync(min(_LOOK_S, max(remaining, 0)), shown=_SHOWN if remaining > 0 else None)
             return ()
         except NotInSyncError as error:
-            missing = error.missing
+            missing, count = error.missing, error.count
         if not testbed.alive:
             raise NoTestbedError(f"testbed {testbed.name!r} has ended; its last words are in {testbed.directory}")
         if remaining <= 0:
             return missing
-        summary = _summary(missing)
+        summary = _summary(missing, count)
         if not quiet and summary != told:
             told = summary
             click.echo(f"waiting for {summary}", err=True)
 
 
-def _summary(missing: tuple[Missing, ...]) -> str:
-    names = ", ".join(one.subject for one in missing[:_SHOWN])
-    more = len(missing) - _SHOWN
+def _summary(missing: tuple[Missing, ...], count: int) -> str:
+    names = ", ".join(one.subject for one in missing)
+    more = count - len(missing)
     return f"{names} and {more} more" if more > 0 else names
 
 
