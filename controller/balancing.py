@@ -10,8 +10,8 @@ that all of a client's UDP connections fall into one bucket. Hence
   does it). Most connections then need no datapath flow of their own.
 - UDP, and more endpoints than that: multipath, which hashes UDP's ports too and divides by any number, at the cost of
   one datapath flow per connection.
-- Services with affinity: multipath over the client's address alone. Connections that a client opens at the same time,
-  before its first has left a trace, go to one endpoint, too.
+- Services with affinity: multipath, too. A datapath flow of dp_hash would take a client's second connection before it
+  is thrown out for what the first one has left behind.
 """
 
 from __future__ import annotations
@@ -29,19 +29,14 @@ _BASIS = 1
 """Not the group's own (0): the connections that share what remains of its values must spread again."""
 
 
-def draw(count: int, protocol: str) -> tuple[tuple[Action, ...], Group | None]:
+def draw(count: int, protocol: str, affinity: bool = False) -> tuple[tuple[Action, ...], Group | None]:
     """The actions that load ENDPOINT and lead to EndpointDNAT, and the group that they name, if any."""
     if count == 1:
         return (Load(ENDPOINT, 0), Goto(ENDPOINT_DNAT)), None
-    if protocol == "UDP" or count > HASH_VALUES:
+    if affinity or protocol == "UDP" or count > HASH_VALUES:
         return (Multipath(ENDPOINT, count, _BASIS), Goto(ENDPOINT_DNAT)), None
     group = shared_group(count)
     return (ToGroup(group.group_id),), group
-
-
-def draw_for_client(count: int, basis: int) -> tuple[Action, ...]:
-    """As `draw`, the same for all connections of a client. `basis`, 16 bits: clients shared by two Services spread anew."""
-    return Multipath(ENDPOINT, count, basis, "nw_src"), Goto(ENDPOINT_DNAT)
 
 
 @lru_cache(maxsize=HASH_VALUES)

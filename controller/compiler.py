@@ -4,6 +4,7 @@ costs what the changed objects cost. A flow that several nodes hold is one objec
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from cluster.model import Node
@@ -89,6 +90,7 @@ class Compiler:
         self.policies = Policies(state.cluster)
         self.ended: list[Translation] = []
         """Translations that no object calls for any more; whoever tells the switches empties it."""
+        self.translations: Counter[Translation] = Counter()
         self._rules: dict[ObjectKey, list[Rules]] = {}
         self.update(state, _all_keys(state))
 
@@ -106,8 +108,10 @@ class Compiler:
             self.tables[node].remove((flow,))
             touched.add(node)
         for key in changed:
-            now = _translations(made[key])
-            self.ended += sorted(_translations(self._rules.get(key, ())) - now, key=repr)
+            before, now = _translations(self._rules.get(key, ())), _translations(made[key])
+            self.translations.update(now)
+            self.translations.subtract(before)
+            self.ended += sorted(before - now, key=repr)
             for node, flows, groups in self._parts(self._rules.pop(key, ())):
                 self.tables[node].remove(flows, groups)
                 touched.add(node)

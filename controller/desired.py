@@ -48,6 +48,11 @@ class Desired:
         ended, self._compiler.ended = self._compiler.ended, []
         return ended
 
+    def still_ended(self, translations: Iterable[Translation]) -> list[Translation]:
+        """Those of them that nothing has called for since."""
+        current = self._compiler.translations if self._compiler else {}
+        return [each for each in translations if not current.get(each)]
+
     def take(self, batch: Batch) -> None:
         """Take in one batch. What it does not change is not compiled again, even when it repeats everything."""
         changes = list(_changes(batch))

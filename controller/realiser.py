@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cluster.client import Batch
@@ -19,11 +20,25 @@ Report = Callable[[int, Mapping[str, Any]], None]
 """Told (revision that all switches hold, detail) whenever either changes."""
 
 
+Later = Callable[[float, object], None]
+"""Told (seconds, item): post that item then."""
+
+REVALIDATED_S = 1.0
+"""A datapath flow may outlive the flow that it was made from by so much, and begin connections by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Connections that were translated so are to be forgotten once more."""
+
+    translations: tuple[Translation, ...]
+
+
 class Realiser:
     """The Handler of the Ryu application. All calls come one after the other."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, report: Report, later: Later = lambda delay_s, item: None) -> None:
+        self._report, self._later = report, later
         self._desired = Desired()
         self._connections: dict[int, Connection] = {}
         self._switches: dict[int, Switch] = {}
@@ -64,7 +79,10 @@ class Realiser:
         self._tell()
 
     def posted(self, item: object) -> None:
-        """A Batch of changes from the API."""
+        """A Batch of changes from the API, or an Ended of our own."""
+        if isinstance(item, Ended):
+            self._forget(item)
+            return
         if not isinstance(item, Batch):
             raise TypeError(f"posted: {type(item).__name__}, must be a Batch")
         self._desired.take(item)
@@ -74,12 +92,19 @@ class Realiser:
         for dpid in self._switches.keys() - known:
             self._drop_switch(dpid)
         ended = self._desired.ended()
+        if ended:
+            self._later(REVALIDATED_S, Ended(tuple(ended)))
         for dpid, connection in self._connections.items():
             if dpid in self._switches:
                 self._want(dpid, ended)
             else:
                 self._attach(connection)
         self._tell()
+
+    def _forget(self, item: Ended) -> None:
+        ended = self._desired.still_ended(item.translations)
+        for switch in self._switches.values():
+            switch.forget(ended)
 
     @property
     def _node_by_dpid(self) -> Mapping[int, Node]:

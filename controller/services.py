@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cluster.model import REFUSING_ADDRESSES, REFUSING_PORT, Cluster, IPAddress
 from controller.actions import Action, Conntrack, Goto, Load, Nat, Resubmit
 from controller.affinity import learn
-from controller.balancing import draw, draw_for_client
+from controller.balancing import draw
 from controller.flow import Flow, Group, Rules, Translation, digest
 from controller.match import Match, bits, eth_type, ip_dst, ip_proto, transport_dst
 from controller.pipeline import (
@@ -106,14 +106,12 @@ def _flows(frontend: _Frontend, chosen: Choice) -> tuple[tuple[Flow, ...], Group
         refusal = _translate(REFUSING_ADDRESSES[frontend.address.version], REFUSING_PORT)
         return (_lb(frontend, () if chosen.dropped else (refusal,)),), None
     known = Load(SERVICE_PORT, frontend.identity)
-    count = len(chosen.targets)
-    if frontend.service.affinity_timeout_s is None:
-        drawn, group = draw(count, frontend.port.protocol)
-        flows = [_lb(frontend, (known, *drawn))]
+    affinity = frontend.service.affinity_timeout_s is not None
+    drawn, group = draw(len(chosen.targets), frontend.port.protocol, affinity)
+    flows = [_lb(frontend, (known, *drawn))]
+    if not affinity:
         flows += [_by_number(frontend, number, (_translate(*to),)) for number, to in enumerate(chosen.targets)]
     else:
-        group = None
-        flows = [_lb(frontend, (known, *draw_for_client(count, frontend.identity & 0xFFFF)))]
         again = (bits(ENDPOINT_BY, EndpointBy.AFFINITY),)
         flows.append(_lb(frontend, (known, Goto(ENDPOINT_DNAT)), again, PRIORITY_HIGH))
         for number, to in enumerate(chosen.targets):

@@ -87,6 +87,8 @@ class NetworkState:
     pods: Mapping[str, PodInterface] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
     endpoint_slices: Mapping[str, Mapping[str, EndpointSlice]] = field(default_factory=dict)
+    slice_owners: Mapping[str, str] = field(default_factory=dict)
+    """The Service of each slice."""
     identities: Mapping[str, PodIdentity] = field(default_factory=dict)
     """What policies know of the pods."""
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -185,6 +187,7 @@ class Change:
 def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState, frozenset[ObjectKey]]:
     """The state after these changes of all kinds but Cluster, and what has to be compiled again."""
     pods, services, slices = dict(state.pods), dict(state.services), dict(state.endpoint_slices)
+    owners = dict(state.slice_owners)
     identities, namespaces, policies = dict(state.identities), dict(state.namespaces), dict(state.policies)
     changed: set[ObjectKey] = set()
     for change in changes:
@@ -199,7 +202,7 @@ def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState,
                 changed |= {("Service", key) for key in _put(services, change.key, made)}
             case "EndpointSlice":
                 found = endpoint_slice(change.obj) if change.obj else None
-                changed |= {("Service", key) for key in _put_slice(slices, change.key, found)}
+                changed |= {("Service", key) for key in _put_slice(slices, owners, change.key, found)}
             case "Namespace":
                 its_labels = labels(change.obj) if change.obj else None
                 changed |= {("Namespace", key) for key in _put(namespaces, change.key, its_labels)}
@@ -207,7 +210,7 @@ def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState,
                 policy = network_policy(change.obj) if change.obj else None
                 changed |= {("NetworkPolicy", key) for key in _put(policies, change.key, policy)}
     after = replace(
-        state, pods=pods, services=services, endpoint_slices=slices,
+        state, pods=pods, services=services, endpoint_slices=slices, slice_owners=owners,
         identities=identities, namespaces=namespaces, policies=policies,
     )  # fmt: skip
     return after, frozenset(changed)
@@ -235,22 +238,15 @@ def _put(where: dict[str, Any], key: str, value: object | None) -> tuple[str, ..
 
 
 def _put_slice(
-    slices: dict[str, Mapping[str, EndpointSlice]], key: str, made: EndpointSlice | None
+    slices: dict[str, Mapping[str, EndpointSlice]], owners: dict[str, str], key: str, made: EndpointSlice | None
 ) -> tuple[str, ...]:
     """Set or remove a slice; the Services that have other slices now (two when its label was changed)."""
-    before = {owner for owner, own in slices.items() if key in own} if made is None else set()
-    if made is not None:
-        before = {owner for owner in _owners_of(slices, key, made.service)}
+    concerned = dict.fromkeys(filter(None, (owners.get(key), made.service if made else None)))
     changed = []
-    for owner in before | ({made.service} if made else set()):
+    for owner in concerned:
         own = dict(slices.get(owner, {}))
         if _put(own, key, made if made and made.service == owner else None):
             slices[owner] = own
             changed.append(owner)
+    _put(owners, key, made.service if made else None)
     return tuple(changed)
-
-
-def _owners_of(slices: Mapping[str, Mapping[str, EndpointSlice]], key: str, likely: str) -> list[str]:
-    if key in slices.get(likely, {}):
-        return [likely]
-    return [owner for owner, own in slices.items() if key in own]

@@ -97,6 +97,13 @@ class Switch:
         self._ended += ended
         self._proceed()
 
+    def forget(self, ended: Iterable[Translation]) -> None:
+        """Forget these connections now; errors are only logged."""
+        self._send(b"".join(self._flushing(each).encode(self._next_xid()) for each in ended))
+
+    def _flushing(self, ended: Translation) -> Message:
+        return encode.flush_connections(ended, self._zone)
+
     def _proceed(self) -> None:
         if self._unread or self._sent or self._wanted is None:
             return
@@ -153,7 +160,7 @@ class Switch:
             wire.append(encode.bundle(open_xid, numbered, open_xid, commit_xid))
         # Behind the changes: what comes after the flush finds the new flows.
         for translation in ended:
-            xid, message = self._next_xid(), encode.flush_connections(translation, self._zone)
+            xid, message = self._next_xid(), self._flushing(translation)
             sent.messages[xid] = message
             wire.append(message.encode(xid))
         self._flush(sent, wire, len(messages))

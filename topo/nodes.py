@@ -40,6 +40,9 @@ _NODE_SYSCTLS = (
     *((f"ipv4/conf/{scope}/rp_filter", "0") for scope in ("all", "default")),
     # A node's packet to a Service comes back to it from its switch, with its own address as the source.
     ("ipv4/conf/all/accept_local", "1"),
+    # Every datagram to a Service without endpoints is refused, not one a second (icmp(7), icmp_ratelimit).
+    ("ipv4/icmp_ratelimit", "0"),
+    ("ipv6/icmp/ratelimit", "0"),
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
 )

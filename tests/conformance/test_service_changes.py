@@ -1,0 +1,93 @@
+"""Whatever changes or dies behind a Service, no new connection fails: a rolling update, the controller, the switch."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+from service_site import HTTP, Site, ips, server
+
+from topo.waiting import wait_until
+
+LOAD = Path(__file__).with_name("load.py")
+RATE = 200
+REPLICAS = 20
+DEAD_S = float(os.environ.get("MININETES_CONTROLLER_DEAD_S", "6"))
+SWITCH_BACK_S = 3.0
+
+
+@contextmanager
+def under_load(site: Site, host: str, seconds: float) -> Iterator[dict[str, Any]]:
+    """Connections as long as the context is meant to last; what became of them is there when it is over."""
+    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, "client2", "--", "python3", str(LOAD))
+    with Popen([*argv, host, "80", str(RATE), str(seconds)], stdout=PIPE, text=True) as process:
+        found: dict[str, Any] = {}
+        yield found
+        said, _ = process.communicate(timeout=seconds + 60)
+        found |= json.loads(said)
+
+
+def deployment() -> Any:
+    labels = {"app": "rolling"}
+    template = server("x", "", labels, args=["--delay-shutdown=3"])
+    del template["spec"]["nodeName"]
+    template["spec"]["terminationGracePeriodSeconds"] = 10
+    container = template["spec"]["containers"][0]
+    container["readinessProbe"] = {"httpGet": {"path": "/hostname", "port": HTTP}, "periodSeconds": 1}
+    return {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "rolling"},
+        "spec": {
+            "replicas": REPLICAS, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
+        },
+    }  # fmt: skip
+
+
+def rolled_out(site: Site) -> bool:
+    found = site.get("Deployment", "rolling")
+    status = found.get("status", {})
+    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
+    return status.get("observedGeneration") == found["metadata"]["generation"] and counts == {REPLICAS}
+
+
+def test_no_connection_fails_while_all_pods_are_replaced(site: Site) -> None:
+    site.create(deployment())
+    with site.service({"app": "rolling"}) as service:
+        wait_until(lambda: rolled_out(site), 60, "20 pods")
+        with under_load(site, ips(service)[0], 20) as load:
+            time.sleep(1)
+            change = {"spec": {"template": {"metadata": {"annotations": {"again": "1"}}}}}
+            site.patch("Deployment", "rolling", change)
+            wait_until(lambda: rolled_out(site), 60, "20 other pods")
+        assert load["made"] == 20 * RATE
+        assert load["failed"] == {}, load
+        assert len(load["answered"]) == 2 * REPLICAS, "old pods and new ones have answered"
+    site.delete("Deployment", "rolling", propagationPolicy="Background")
+
+
+def test_no_connection_fails_while_the_controller_is_dead(site: Site) -> None:
+    with site.service({"app": "web"}) as service:
+        site.until(lambda: set(site.prober("client2").ask(ips(service)[0], 80, count=3)) <= {"s1", "s2", "s3"}, "web")
+        with under_load(site, ips(service)[0], DEAD_S + 2) as load:
+            end = time.monotonic() + DEAD_S
+            while time.monotonic() < end:
+                for number in site.testbed.process_ids("controller.app"):
+                    site.testbed.exec("sandbox", "kill", "-9", str(number))
+        assert load["failed"] == {}, load
+        assert set(load["answered"]) == {"s1", "s2", "s3"}
+
+
+def test_new_connections_soon_after_the_switch_died(site: Site) -> None:
+    with site.service({"app": "web"}) as service:
+        asker, address = site.prober("client"), ips(service)[0]
+        site.until(lambda: set(asker.ask(address, 80, count=3)) <= {"s1", "s2", "s3"}, "web")
+        site.testbed.kill("^ovs-vswitchd")
+        began = time.monotonic()
+        site.until(lambda: set(asker.ask(address, 80, timeout_s=0.2)) <= {"s1", "s2", "s3"}, "web again")
+        assert time.monotonic() - began < SWITCH_BACK_S

@@ -1,0 +1,456 @@
+"""Services inside the cluster, under upstream's titles, with real packets."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from service_site import HOST_HTTP, HTTP, UDP, WORKERS, Site, ips, server
+from titles import SERVICE_TITLES, carried, reason_left_out, upstream
+
+WEB = {"app": "web"}
+NAMES = {"s1", "s2", "s3"}
+HTTP_PORT = {"name": "http", "port": 80, "targetPort": "http"}
+UDP_PORT = {"name": "udp", "port": 81, "protocol": "UDP", "targetPort": "udp"}
+DUAL = {"ipFamilyPolicy": "PreferDualStack"}
+MANY = 24
+families = pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+
+
+def answers(site: Site, host: str, protocol: str = "tcp", port: int = 80, of: str = "client", **more: Any) -> set[str]:
+    return set(site.prober(of).ask(host, port, protocol, count=more.pop("count", MANY), **more))
+
+
+def becomes(site: Site, host: str, wanted: set[str], protocol: str = "tcp", port: int = 80, of: str = "client") -> None:
+    """Within patience, so many new connections end exactly there."""
+    last: set[str] = set()
+
+    def as_wanted() -> bool:
+        nonlocal last
+        last = answers(site, host, protocol, port, of, timeout_s=0.5, count=2 if wanted == {"timeout"} else MANY)
+        return last == wanted
+
+    try:
+        site.until(as_wanted, f"{of} reaches {wanted} at {host}")
+    except Exception as late:
+        raise AssertionError(f"{late}: last answers {last}") from late
+
+
+@upstream(
+    "Services should serve a basic endpoint from pods [Conformance]",
+    "Networking Granular Checks: Services should function for pod-Service: http",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for pod-Service: http",
+)
+@families
+def test_pod_service_http(site: Site, family: int) -> None:
+    with site.service(WEB, **DUAL) as service:
+        becomes(site, ips(service)[family], NAMES)
+        becomes(site, ips(service)[family], NAMES, of="client2")
+
+
+@upstream(
+    "Networking Granular Checks: Services should function for pod-Service: udp",
+    "Networking Granular Checks: Services should function for node-Service: udp",
+    "Networking Granular Checks: Services should function for endpoint-Service: udp",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for pod-Service: udp",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for node-Service: udp",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for endpoint-Service: udp",
+)
+@families
+def test_service_udp(site: Site, family: int) -> None:
+    with site.service(WEB, UDP_PORT, **DUAL) as service:
+        for asking in ("client", "node/worker2", "s1"):
+            becomes(site, ips(service)[family], NAMES, "udp", 81, of=asking)
+
+
+@upstream(
+    "Networking Granular Checks: Services should function for node-Service: http",
+    "Networking Granular Checks: Services should function for endpoint-Service: http",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for node-Service: http",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for endpoint-Service: http",
+)
+@families
+def test_node_and_endpoint_service_http(site: Site, family: int) -> None:
+    with site.service(WEB, **DUAL) as service:
+        for asking in ("node/control-plane", "node/worker", "s1", "host-client"):
+            becomes(site, ips(service)[family], NAMES, of=asking)
+
+
+@upstream("Networking Granular Checks: Services should function for multiple endpoint-Services with same selector")
+def test_two_services_one_selector(site: Site) -> None:
+    with site.service(WEB) as one, site.service(WEB) as other:
+        for service in (one, other):
+            becomes(site, ips(service)[0], NAMES, of="s1")
+
+
+@upstream(
+    "Networking Granular Checks: Services should function for service endpoints using hostNetwork",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for service endpoints using hostNetwork",
+)
+@families
+def test_host_network_endpoints(site: Site, family: int) -> None:
+    with site.service({"app": "host"}, **DUAL) as service:
+        for asking in ("client", "node/worker", "node/control-plane"):
+            becomes(site, ips(service)[family], set(WORKERS), of=asking)
+
+
+@upstream("Services should serve multiport endpoints from pods [Conformance]")
+def test_multiport(site: Site) -> None:
+    other = {"name": "again", "port": 8888, "targetPort": HTTP}
+    with site.service(WEB, HTTP_PORT, other) as service:
+        becomes(site, ips(service)[0], NAMES)
+        becomes(site, ips(service)[0], NAMES, port=8888)
+
+
+@upstream("Services should serve endpoints on same port and different protocols [Conformance]")
+def test_same_port_two_protocols(site: Site) -> None:
+    with site.service(WEB, HTTP_PORT, {**UDP_PORT, "port": 80}) as service:
+        becomes(site, ips(service)[0], NAMES)
+        becomes(site, ips(service)[0], NAMES, "udp", 80)
+
+
+@upstream("Services should be updated after adding or deleting ports")
+def test_ports_come_and_go(site: Site) -> None:
+    with site.service(WEB, HTTP_PORT) as service:
+        name, address = service["metadata"]["name"], ips(service)[0]
+        becomes(site, address, NAMES)
+        site.patch("Service", name, {"spec": {"ports": [HTTP_PORT, {"name": "more", "port": 82, "targetPort": HTTP}]}})
+        becomes(site, address, NAMES, port=82)
+        site.patch("Service", name, {"spec": {"ports": [{**HTTP_PORT, "port": 83}]}})
+        becomes(site, address, NAMES, port=83)
+        becomes_silent(site, address, 82)
+
+
+def becomes_silent(site: Site, host: str, port: int = 80) -> None:
+    site.until(lambda: answers(site, host, port=port, count=1, timeout_s=0.3) == {"timeout"}, f"{host}:{port} silent")
+
+
+@upstream("Services should allow pods to hairpin back to themselves through services")
+@families
+def test_hairpin(site: Site, family: int) -> None:
+    with (
+        site.pods(server("self", "worker2", {"app": "self"})),
+        site.service({"app": "self"}, HTTP_PORT, UDP_PORT, **DUAL) as service,
+    ):
+        becomes(site, ips(service)[family], {"self"}, of="self")
+        becomes(site, ips(service)[family], {"self"}, "udp", 81, of="self")
+
+
+@upstream("Services should be rejected when no endpoints exist")
+@families
+def test_refused_without_endpoints(site: Site, family: int) -> None:
+    with site.service({"app": "nobody"}, HTTP_PORT, UDP_PORT, **DUAL) as service:
+        for asking in ("client", "node/worker2", "host-client"):
+            becomes(site, ips(service)[family], {"refused"}, of=asking)
+            becomes(site, ips(service)[family], {"refused"}, "udp", 81, of=asking)
+
+
+@upstream("Services should preserve source pod IP for traffic thru service cluster IP [LinuxOnly]")
+def test_source_address_is_kept(site: Site) -> None:
+    with site.service(WEB) as service:
+        becomes(site, ips(service)[0], NAMES)
+        own = site.get("Pod", "client")["status"]["podIP"]
+        said = site.prober("client").ask(ips(service)[0], 80, path="/clientip", count=MANY)
+        assert {answer.rpartition(":")[0] for answer in said} == {own}
+
+
+@upstream(
+    "Services should have session affinity work for service with type clusterIP [LinuxOnly] [Conformance]",
+    "Services should be able to switch session affinity for service with type clusterIP [LinuxOnly] [Conformance]",
+    "Networking Granular Checks: Services should function for client IP based session affinity: http [LinuxOnly]",
+    "Networking Granular Checks: Services should function for client IP based session affinity: udp [LinuxOnly]",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for client IP based session affinity: http [LinuxOnly]",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should function for client IP based session affinity: udp [LinuxOnly]",
+)
+@pytest.mark.parametrize(("protocol", "port"), [("tcp", 80), ("udp", 81)])
+@families
+def test_session_affinity(site: Site, protocol: str, port: int, family: int) -> None:
+    with site.service(WEB, HTTP_PORT, UDP_PORT, sessionAffinity="ClientIP", **DUAL) as service:
+        address, name = ips(service)[family], service["metadata"]["name"]
+        site.until(lambda: answers(site, address, protocol, port, count=1) <= NAMES, "an endpoint")
+        assert len(answers(site, address, protocol, port, count=100)) == 1
+        site.patch("Service", name, {"spec": {"sessionAffinity": "None", "sessionAffinityConfig": None}})
+        becomes(site, address, NAMES, protocol, port)
+        site.patch("Service", name, {"spec": {"sessionAffinity": "ClientIP"}})
+        site.until(lambda: len(answers(site, address, protocol, port, count=50)) == 1, "affinity again")
+
+
+@upstream("Services should have session affinity timeout work for service with type clusterIP [LinuxOnly]")
+def test_session_affinity_timeout(site: Site) -> None:
+    config = {"clientIP": {"timeoutSeconds": 2}}
+    with site.service(WEB, sessionAffinity="ClientIP", sessionAffinityConfig=config) as service:
+        address = ips(service)[0]
+        site.until(lambda: answers(site, address, count=1) <= NAMES, "an endpoint")
+        (first,) = answers(site, address, count=10)
+        for _ in range(4):
+            time.sleep(1)  # less than the timeout, again and again: connections keep it alive
+            assert answers(site, address, count=1) == {first}
+
+        def another_after_silence() -> bool:
+            time.sleep(4)  # the timeout, and the second or two that a switch takes to look
+            return answers(site, address, count=1) != {first}
+
+        site.until(another_after_silence, "another endpoint after the timeout")
+
+
+@upstream(
+    "Networking Granular Checks: Services should update endpoints: http",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should update endpoints: http",
+    "Networking Granular Checks: Services should update endpoints: udp",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should update endpoints: udp",
+)
+@families
+def test_endpoints_are_updated(site: Site, family: int) -> None:
+    with (
+        site.pods(server("u1", "worker", {"app": "u"}), server("u2", "worker2", {"app": "u"})),
+        site.service({"app": "u"}, HTTP_PORT, UDP_PORT, **DUAL) as service,
+    ):
+        address = ips(service)[family]
+        becomes(site, address, {"u1", "u2"})
+        site.delete("Pod", "u1", gracePeriodSeconds=0)
+        becomes(site, address, {"u2"})
+        becomes(site, address, {"u2"}, "udp", 81)
+
+
+@upstream(
+    "Services should be able to up and down services",
+    "Services should work after the service has been recreated",
+)
+def test_up_and_down(site: Site) -> None:
+    with site.service(WEB) as kept:
+        with site.service(WEB) as gone:
+            becomes(site, ips(gone)[0], NAMES)
+        becomes_silent(site, ips(gone)[0])
+        becomes(site, ips(kept)[0], NAMES)
+        with site.service(WEB, clusterIP=ips(gone)[0]) as again:
+            becomes(site, ips(again)[0], NAMES)
+
+
+@upstream(
+    "Services should be able to change the type from ClusterIP to ExternalName [Conformance]",
+    "Services should be able to change the type from ExternalName to ClusterIP [Conformance]",
+)
+def test_type_changes_in_place(site: Site) -> None:
+    with site.service(WEB) as service:
+        name = service["metadata"]["name"]
+        becomes(site, ips(service)[0], NAMES)
+        gone = {"clusterIP": None, "clusterIPs": None, "type": "ExternalName", "externalName": "example.org"}
+        site.patch("Service", name, {"spec": gone})
+        becomes_silent(site, ips(service)[0])
+        back = site.patch("Service", name, {"spec": {"type": "ClusterIP", "externalName": None}})
+        becomes(site, ips(back)[0], NAMES)
+
+
+@upstream(
+    "Services should implement service.kubernetes.io/headless",
+    "Services should implement service.kubernetes.io/service-proxy-name",
+)
+@pytest.mark.parametrize("label", ["headless", "service-proxy-name"])
+def test_labels_that_keep_a_proxy_away(site: Site, label: str) -> None:
+    with site.service(WEB) as service:
+        name, address = service["metadata"]["name"], ips(service)[0]
+        becomes(site, address, NAMES)
+        site.patch("Service", name, {"metadata": {"labels": {f"service.kubernetes.io/{label}": "x"}}})
+        becomes_silent(site, address)
+        site.patch("Service", name, {"metadata": {"labels": {f"service.kubernetes.io/{label}": None}}})
+        becomes(site, address, NAMES)
+
+
+LOCAL = {"internalTrafficPolicy": "Local"}
+
+
+@upstream("Services should respect internalTrafficPolicy=Local Pod to Pod")
+def test_local_pod_to_pod(site: Site) -> None:
+    with site.service(WEB, **LOCAL) as service:
+        becomes(site, ips(service)[0], {"s1", "s2"})
+        becomes(site, ips(service)[0], {"s3"}, of="client2")
+        becomes(site, ips(service)[0], {"timeout"}, of="node/control-plane")
+
+
+@upstream(
+    "Services should respect internalTrafficPolicy=Local Pod (hostNetwork: true) to Pod",
+    "Services should respect internalTrafficPolicy=Local Pod and Node, to Pod (hostNetwork: true)",
+)
+def test_local_with_host_network(site: Site) -> None:
+    with site.service(WEB, **LOCAL) as service, site.service({"app": "host"}, **LOCAL) as of_host:
+        becomes(site, ips(service)[0], {"s1", "s2"}, of="host-client")
+        for asking, node in (("client", "worker"), ("node/worker", "worker"), ("client2", "worker2")):
+            becomes(site, ips(of_host)[0], {node}, of=asking)
+
+
+@upstream(
+    "[Feature:Traffic Distribution] when Service has trafficDistribution=PreferClose should route traffic to an endpoint that is close to the client"
+)
+def test_prefer_close(site: Site) -> None:
+    """worker is in the zone east, worker2 in west."""
+    with site.service(WEB, trafficDistribution="PreferClose") as service:
+        becomes(site, ips(service)[0], {"s1", "s2"})
+        becomes(site, ips(service)[0], {"s3"}, of="client2")
+        becomes(site, ips(service)[0], {"s1", "s2"}, of="node/control-plane")
+
+
+def ending(name: str, node: str) -> Any:
+    """A server that goes on for a while when it is to end."""
+    made = server(name, node, {"app": "ending"}, args=["--delay-shutdown=30"])
+    made["spec"]["terminationGracePeriodSeconds"] = 30
+    return made
+
+
+@upstream(
+    "Services should fallback to terminating endpoints when there are no ready endpoints with internalTrafficPolicy=Cluster",
+    "Services should fallback to local terminating endpoints when there are no ready endpoints with internalTrafficPolicy=Local",
+    "Connectivity Pod Lifecycle should be able to connect from a Pod to a terminating Pod",
+    "Connectivity Pod Lifecycle should be able to connect to other Pod from a terminating Pod",
+)
+def test_terminating_endpoints(site: Site) -> None:
+    with (
+        site.pods(ending("e1", "worker")),
+        site.service({"app": "ending"}) as service,
+        site.service({"app": "ending"}, **LOCAL) as local,
+    ):
+        becomes(site, ips(service)[0], {"e1"})
+        asker = site.prober("e1")
+        site.delete("Pod", "e1", gracePeriodSeconds=30)
+        site.until(lambda: "deletionTimestamp" in site.get("Pod", "e1")["metadata"], "e1 is ending")
+        becomes(site, ips(service)[0], {"e1"}, of="client2")
+        becomes(site, ips(local)[0], {"e1"})
+        becomes(site, ips(local)[0], {"timeout"}, of="client2")
+        own = site.get("Pod", "e1")["status"]["podIP"]
+        assert answers(site, own, port=HTTP, of="client2", count=3) == {"e1"}
+        other = site.get("Pod", "s3")["status"]["podIP"]
+        assert set(asker.ask(other, HTTP, count=3)) == {"s3"}
+
+
+@upstream(
+    "Services should be able to connect to terminating and unready endpoints if PublishNotReadyAddresses is true",
+    "Services should not be able to connect to terminating and unready endpoints if PublishNotReadyAddresses is false",
+)
+@pytest.mark.parametrize("publish", [True, False])
+def test_publish_not_ready_addresses(site: Site, publish: bool) -> None:
+    never = {"readinessProbe": {"tcpSocket": {"port": 9}, "periodSeconds": 1}}
+    unready = server("unready", "worker2", {"app": "unready"}, container=never)
+    with (
+        site.pods(unready, ready=False),
+        site.service({"app": "unready"}, publishNotReadyAddresses=publish) as service,
+    ):
+        becomes(site, ips(service)[0], {"unready" if publish else "refused"})
+
+
+def endpoint_slice(name: str, service: Any, addresses: list[str], ports: list[Any]) -> Any:
+    labels = {"kubernetes.io/service-name": service["metadata"]["name"]}
+    return {
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": name, "labels": labels},
+        "addressType": "IPv4", "endpoints": [{"addresses": [ip]} for ip in addresses], "ports": ports,
+    }  # fmt: skip
+
+
+@upstream("EndpointSlice should support a Service with multiple endpoint IPs specified in multiple EndpointSlices")
+def test_addresses_in_several_slices(site: Site) -> None:
+    own = {name: site.get("Pod", name)["status"]["podIP"] for name in ("s1", "s3")}
+    with site.service(None) as service:
+        for name, ip in own.items():
+            site.create(endpoint_slice(f"ips-{name}", service, [ip], [{"name": "http", "port": HTTP}]))
+        becomes(site, ips(service)[0], {"s1", "s3"})
+        for name in own:
+            site.delete("EndpointSlice", f"ips-{name}")
+
+
+@upstream("EndpointSlice should support a Service with multiple ports specified in multiple EndpointSlices")
+def test_ports_in_several_slices(site: Site) -> None:
+    pod_ip = site.get("Pod", "s1")["status"]["podIP"]
+    node_ip = site.get("Pod", "h2")["status"]["podIP"]
+    with site.service(None, {"name": "a", "port": 80}, {"name": "b", "port": 81}) as service:
+        site.create(endpoint_slice("ports-a", service, [pod_ip], [{"name": "a", "port": HTTP}]))
+        site.create(endpoint_slice("ports-b", service, [node_ip], [{"name": "b", "port": HOST_HTTP}]))
+        becomes(site, ips(service)[0], {"s1"})
+        becomes(site, ips(service)[0], {"worker2"}, port=81)
+        for name in ("ports-a", "ports-b"):
+            site.delete("EndpointSlice", name)
+
+
+@upstream(
+    "Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service",
+    "Conntrack should be able to preserve UDP traffic when server pod cycles for a ClusterIP service and client is hostNetwork",
+    "Conntrack should be able to preserve UDP traffic when initial unready endpoints get ready",
+)
+@pytest.mark.parametrize("asking", ["client", "host-client"])
+def test_udp_outlives_its_servers(site: Site, asking: str) -> None:
+    """One socket's port all the way: first nobody, then one server, then another in its place."""
+    with site.service({"app": "dns"}, UDP_PORT) as service:
+        ask = lambda: set(  # noqa: E731
+            site.prober(asking).ask(ips(service)[0], 81, "udp", local_port=12345, timeout_s=0.3)
+        )
+        site.until(lambda: ask() == {"refused"}, "nobody there")
+        for name, node in (("d1", "worker2"), ("d2", "worker")):
+            with site.pods(server(name, node, {"app": "dns"})):
+                site.until(lambda: ask() == {name}, f"{name} answers")  # noqa: B023
+
+
+@upstream(
+    "Networking Granular Checks: Pods should function for intra-pod communication: http [NodeConformance] [Conformance]",
+    "Networking Granular Checks: Pods should function for intra-pod communication: udp [NodeConformance] [Conformance]",
+    "Networking Granular Checks: Pods should function for node-pod communication: http [LinuxOnly] [NodeConformance] [Conformance]",
+    "Networking Granular Checks: Pods should function for node-pod communication: udp [LinuxOnly] [NodeConformance] [Conformance]",
+    "[Feature:IPv6DualStack] should be able to reach pod on ipv4 and ipv6 ip",
+)
+@families
+def test_pods_and_nodes_reach_pods(site: Site, family: int) -> None:
+    for name in ("s2", "s3"):
+        address = site.get("Pod", name)["status"]["podIPs"][family]["ip"]
+        for asking in ("s1", "node/worker", "node/control-plane"):
+            assert answers(site, address, port=HTTP, of=asking, count=2) == {name}
+            assert answers(site, address, "udp", UDP, of=asking, count=2) == {name}
+
+
+@upstream("NoSNAT [Feature:NoSNAT] [Slow] Should be able to send traffic between Pods without SNAT")
+def test_pods_see_each_others_address(site: Site) -> None:
+    own = site.get("Pod", "s1")["status"]["podIP"]
+    for name in ("s2", "s3"):
+        address = site.get("Pod", name)["status"]["podIP"]
+        (said,) = site.prober("s1").ask(address, HTTP, path="/clientip")
+        assert said.rpartition(":")[0] == own
+
+
+@upstream(
+    "Networking Granular Checks: Services should be able to handle large requests: http",
+    "[Feature:IPv6DualStack] Granular Checks: Services Secondary IP Family [LinuxOnly] should be able to handle large requests: http",
+)
+@families
+def test_large_requests(site: Site, family: int) -> None:
+    with site.service(WEB, **DUAL) as service:
+        address = ips(service)[family]
+        becomes(site, address, NAMES)
+        message = "42" * 1000
+        assert answers(site, address, path=f"/echo?msg={message}", count=2) == {message}
+
+
+@upstream("Conntrack proxy implementation should not be vulnerable to the invalid conntrack state bug [Privileged]")
+def test_no_packet_of_a_translated_connection_shows_the_endpoint(site: Site) -> None:
+    """Upstream: a server that answers out of window must not cause the client to reset. Nothing is passed untranslated
+    here, as an answer without a connection is not a Service's: the pod's address is what the pod says."""
+    with site.service(WEB) as service:
+        becomes(site, ips(service)[0], NAMES)
+        assert answers(site, ips(service)[0], count=100) == NAMES
+
+
+@upstream("Services should work after restarting kube-proxy [Disruptive]")
+def test_controller_restart(site: Site) -> None:
+    with site.service(WEB) as before:
+        becomes(site, ips(before)[0], NAMES)
+        old = site.testbed.kill("controller.app")
+        with site.service(WEB) as after:
+            assert answers(site, ips(before)[0]) == NAMES
+            site.testbed.wait_for_restart("controller.app", old)
+            becomes(site, ips(after)[0], NAMES)
+
+
+def test_no_packet_went_to_the_controller(site: Site) -> None:
+    detail = site.testbed.client.sync(60)["observed"]["controller"]["detail"]
+    assert detail["packet_ins"] == 0
+    assert detail["refused"] == []
+
+
+def test_every_title_is_carried_or_left_out_with_a_reason() -> None:
+    missing = [title for title in SERVICE_TITLES if title not in carried and reason_left_out(title) is None]
+    assert missing == []
