@@ -25,7 +25,7 @@ from controller.compiler import compile
 from controller.desired import WATCHED_KINDS, initial_state
 from controller.dump import RUN_DIRECTORY
 from controller.state import NetworkState
-from controller.trace import Probe, Tracer, Way
+from controller.trace import Ask, Probe, Tracer, Way
 
 SOURCE_PORT = 40000
 
@@ -40,9 +40,8 @@ class Question:
     protocol: str
 
 
-def answer(objects: Sequence[Object], question: Question, ask: Any) -> Mapping[str, Any]:
-    """Raises NoTestbedError for names that nobody has, ValueError where a trace leads nowhere."""
-    state = initial_state(objects)
+def answer(state: NetworkState, objects: Sequence[Object], question: Question, ask: Ask) -> Mapping[str, Any]:
+    """`objects` are those that the state was made of. Raises NoTestbedError for names that nobody has, ValueError where a trace leads nowhere."""
     destinations = _addresses(objects, state, question.destination)
     services = [obj for obj in objects if obj["kind"] == "Service"]
     probe = _probe(state, question, destinations, _port(services, destinations, question))
@@ -149,7 +148,7 @@ def main() -> None:
     _, objects = Client(run / "api.sock").objects(WATCHED_KINDS)
     question = Question(source, destination, int(port) if port else None, protocol.upper())
     try:
-        json.dump(answer(objects, question, _ask), sys.stdout)
+        json.dump(answer(initial_state(objects), objects, question, _ask), sys.stdout)
     except NoTestbedError as error:
         sys.exit(str(error))
 

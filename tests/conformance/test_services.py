@@ -445,6 +445,19 @@ def test_controller_restart(site: Site) -> None:
             becomes(site, ips(after)[0], NAMES)
 
 
+def test_trace_tells_what_packets_do(site: Site) -> None:
+    with site.service(WEB) as service, site.service({"app": "nobody"}) as empty:
+        becomes(site, ips(service)[0], NAMES)
+        told = site.testbed.mininetes("trace", "client", f"service/{service['metadata']['name']}")
+        assert told.status == 0, str(told)
+        assert f"Service default/{service['metadata']['name']} port http" in told.stdout
+        assert "observed  delivered: Pod default/s" in told.stdout
+        becomes(site, ips(empty)[0], {"refused"})
+        told = site.testbed.mininetes("trace", "node/worker", ips(empty)[0])
+        assert told.status == 0, str(told)
+        assert "observed  refused" in told.stdout
+
+
 def test_no_packet_went_to_the_controller(site: Site) -> None:
     detail = site.testbed.client.sync(60)["observed"]["controller"]["detail"]
     assert detail["packet_ins"] == 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from specs import cluster_object, model, pod_object, service_object, slice_object, state_of
+from specs import model, pod_object, service_object, slice_object, state_of
 from world import World
 
 from cluster.problems import NoTestbedError
@@ -17,7 +17,6 @@ from controller.traced import Question, answer
 
 CLUSTER = model(nodes=2)
 OBJECTS = [
-    cluster_object(nodes=2),
     pod_object(CLUSTER, "a", 1, 2),
     pod_object(CLUSTER, "c", 2, 2),
     service_object("web", ["10.96.0.10"]),
@@ -26,7 +25,7 @@ OBJECTS = [
     service_object("many", ["10.96.0.12"]),
     slice_object("many", ["10.244.1.2", "10.244.0.2"]),
 ]
-STATE = state_of(CLUSTER, *OBJECTS[1:])
+STATE = state_of(CLUSTER, *OBJECTS)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def shop() -> Iterator[World]:
 
 
 def way(shop: World, source: str, destination: str, port: int | None = None) -> Any:
-    return answer(OBJECTS, Question(source, destination, port, "TCP"), shop.switch.trace)
+    return answer(STATE, OBJECTS, Question(source, destination, port, "TCP"), shop.switch.trace)
 
 
 def test_across_nodes_through_a_service(shop: World) -> None:
