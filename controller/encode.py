@@ -18,7 +18,7 @@ from controller.flow import OFPG_ANY, OFPGT_SELECT, OFPMT_OXM, OFPP_ANY, Flow, F
 
 OFP_VERSION = 4
 OFPT_EXPERIMENTER, OFPT_FLOW_MOD, OFPT_GROUP_MOD, OFPT_MULTIPART_REQUEST, OFPT_BARRIER_REQUEST = 4, 14, 15, 18, 20
-OFPFC_ADD, OFPFC_DELETE = 0, 3
+OFPFC_ADD, OFPFC_DELETE, OFPFC_DELETE_STRICT = 0, 3, 4
 OFPGC_ADD, OFPGC_DELETE = 0, 2
 OFPMP_FLOW, OFPMP_GROUP = 1, 6
 OFPG_ALL = 0xFFFFFFFC
@@ -67,6 +67,13 @@ def delete_flow(key: FlowKey) -> Message:
     table_id, cookie = key
     fixed = (cookie, EXACT_COOKIE, table_id, OFPFC_DELETE, 0, 0, 0, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, 0)
     return Message(OFPT_FLOW_MOD, _FLOW_MOD.pack(*fixed) + _EMPTY_MATCH)
+
+
+def remove_flow(flow: Flow) -> Message:
+    """By its match, which a switch finds at once, where by cookie alone it looks through the whole table."""
+    table_id, cookie = flow.key
+    fixed = (cookie, EXACT_COOKIE, table_id, OFPFC_DELETE_STRICT, 0, 0, flow.priority)
+    return Message(OFPT_FLOW_MOD, _FLOW_MOD.pack(*fixed, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, 0) + flow.wire)
 
 
 def add_group(group: Group) -> Message:

@@ -128,7 +128,7 @@ class Switch:
         new_groups = wanted_groups - self._groups - self.refused.keys()
         yield from (encode.add_group(table.groups[group_id]) for group_id in sorted(new_groups))
         yield from (encode.add_flow(flow) for key, flow in wanted.items() if key not in self._flows)
-        yield from (encode.delete_flow(key) for key, flow in gone.items() if not table.is_replaced(flow))
+        yield from (encode.remove_flow(flow) for flow in gone.values() if not table.is_replaced(flow))
         yield from (encode.delete_group(group_id) for group_id in sorted(gone_groups))
         self._flows.difference_update(gone)
         self._flows.update(wanted)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from cluster.commands import name_option, output_option, print_json, print_table
-from experiments import api_bench, boot, iperf, paths, throughput
+from experiments import api_bench, boot, iperf, paths, programming_bench, services_bench, throughput
 from experiments.generated import Size
 from experiments.goals import Report
 from experiments.paths import Path
@@ -132,3 +132,24 @@ def bench_throughput(rounds: int, seconds: int, form: str) -> int:
 def bench_api(rounds: int, objects: int, scale: bool, form: str) -> int:
     """Writes per second, delivery to watchers and memory of the API server, beside SQLite alone."""
     return _answer(lambda: api_bench.run(rounds, objects, scale, _progress), form)
+
+
+@bench.command("services")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
+              help="Seconds per measurement.")  # fmt: skip
+@click.option("--services", type=click.IntRange(min=20), default=services_bench.MANY, show_default=True,
+              help="How many Services are many.")  # fmt: skip
+@output_option("table", "json")
+def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
+    """A Service's address beside its endpoint's; many Services beside few, and beside nftables rules."""
+    return _answer(lambda: services_bench.run(rounds, seconds, services, _progress), form)
+
+
+@bench.command("programming")
+@click.option("--services", type=click.IntRange(min=20), default=10_000, show_default=True)
+@click.option("--changes", type=click.IntRange(min=100), default=1000, show_default=True, help="Endpoints that change.")
+@output_option("table", "json")
+def bench_programming(services: int, changes: int, form: str) -> int:
+    """How fast all switches hold what the API says: after a restart, and after one endpoint's change."""
+    return _answer(lambda: programming_bench.run(services, changes, _progress), form)

@@ -67,13 +67,19 @@ class Result:
         return self.bits_per_second / 1e9
 
 
-def measure(server: Sequence[str], client: Sequence[str], address: IPAddress, options: Options) -> Result:
+def measure(
+    server: Sequence[str], client: Sequence[str], address: IPAddress, options: Options,
+    front: tuple[IPAddress, int] | None = None,
+) -> Result:  # fmt: skip
     """Run a server in one machine, bound to `address`, and a client against it in another.
+
+    `front`: the client connects there, which must lead to FIRST_PORT of the server.
 
     Raises IperfError, or MachineError where there is no iperf3.
     """
     with _listening(server, address) as port:
-        command = [*client, "iperf3", "--client", str(address), "--port", str(port), "--json", *options.arguments()]
+        host, at = front or (address, port)
+        command = [*client, "iperf3", "--client", str(host), "--port", str(at), "--json", *options.arguments()]
         with _started(command) as process:
             try:
                 said, _ = process.communicate(timeout=options.seconds + _GRACE_S)

@@ -1,0 +1,143 @@
+"""bench services: what a Service's address costs over its endpoint's, and whether many Services cost more than few.
+
+Beside the pipeline, nftables rules in the styles of kube-proxy's two modes: the sequential one must grow, or the
+measurement sees nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from statistics import median
+
+from cluster.problems import MachineError
+from experiments import connecting, generated, iperf, isolated, many_services, nft_peer, statistics, testbed
+from experiments.goals import Goal, Report
+from experiments.iperf import FIRST_PORT
+from experiments.statistics import Samples
+from experiments.testbed import Machine, Testbed
+
+FEW, MANY = 10, 10_000
+_CONNECTIONS = 1000
+_THROUGHPUT, _RATE, _FIRST_PACKET, _SEEN = 0.95, 0.9, 1.1, 1.2
+_CONNECTING = (sys.executable, str(Path(connecting.__file__)))
+_TARGET_PORT = many_services.TARGET_PORT + 1
+"""Not the one on which the pod serves HTTP."""
+_PATIENCE_S = 120.0
+_IPERF = 0
+"""The Service in front of iperf3; that in front of `connecting` is the next."""
+
+
+def run(rounds: int, seconds: int, many: int, progress: Callable[[str], None]) -> Report:
+    """Raises CommandError when an arm does not come up, MachineError where there is no nft."""
+    if shutil.which("nft") is None:
+        raise MachineError("the program 'nft' is not there; run: sudo apt-get install nftables")
+    measured: list[dict[str, float]] = []
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mininetes-bench-")))
+        spec = generated.write(generated.for_throughput("overlay"), directory / "spec.yaml")
+        running = stack.enter_context(testbed.running(spec, "bench-services"))
+        pods = generated.servers(running.inventory())
+        server = pods[0]
+        client = next(pod for pod in pods if pod.node != server.node)
+        _add(running, server, 0, FEW)
+        for number in range(rounds):
+            measured.append(_costs(running, server, client, seconds))
+            progress(_said(f"round {number + 1} of {rounds}", measured[-1]))
+        first = _first_packets(running, server, client, rounds, many, progress)
+    return report(statistics.by_arm(measured), statistics.by_arm(first), many)
+
+
+def _add(running: Testbed, server: Machine, start: int, end: int) -> None:
+    address, ports = str(server.addresses[0]), {_IPERF: FIRST_PORT}
+    api = many_services.client_of(running)
+    objects = (
+        made for number in range(start, end)
+        for made in (
+            many_services.service(number),
+            many_services.endpoints(number, [address], ports.get(number, _TARGET_PORT)),
+        )
+    )  # fmt: skip
+    api.wait_realised("controller", many_services.apply(api, objects), _PATIENCE_S)
+
+
+def _costs(running: Testbed, server: Machine, client: Machine, seconds: int) -> dict[str, float]:
+    """Gbit/s and connections a second, by the endpoint's own address and by its Service's."""
+    inside, asking = running.prefix(server.target), running.prefix(client.target)
+    options, own = iperf.Options(seconds=seconds), server.addresses[0]
+    arms = {"direct_gbps": iperf.measure(inside, asking, own, options).gbps}
+    front = ip_address(many_services.cluster_ip(_IPERF))
+    arms["service_gbps"] = iperf.measure(inside, asking, own, options, (front, many_services.PORT)).gbps
+    with _served(inside, str(own), _TARGET_PORT):
+        for arm, address, port in (
+            ("direct", str(own), _TARGET_PORT), ("service", many_services.cluster_ip(1), many_services.PORT),
+        ):  # fmt: skip
+            arms[f"{arm}_per_s"] = float(_asked(asking, "rate", address, str(port), str(seconds)))
+    return arms
+
+
+def _asked(prefix: Sequence[str], *words: str) -> str:
+    return testbed.output_of((*prefix, *_CONNECTING, *words))
+
+
+def _first_packets(
+    running: Testbed, server: Machine, client: Machine, rounds: int, many: int, progress: Callable[[str], None]
+) -> list[dict[str, float]]:
+    """Milliseconds until a new connection is answered, p50, per arm: ours and both peers, few Services and many."""
+    found: list[dict[str, float]] = [{} for _ in range(rounds)]
+    asking, measured = running.prefix(client.target), [many_services.cluster_ip(number) for number in range(1, FEW)]
+    for size, count in (("few", FEW), ("many", many)):
+        if size == "many":
+            _add(running, server, FEW, many)
+        with ExitStack() as stack:
+            stack.enter_context(_served(running.prefix(server.target), str(server.addresses[0]), _TARGET_PORT))
+            arms = {f"ours_{size}": (asking, measured)}
+            for style in nft_peer.STYLES:
+                peer = stack.enter_context(isolated.ready("nft_peer", style, str(count)))
+                served = peer.prefix(nft_peer.SERVER)
+                stack.enter_context(_served(served, str(nft_peer.SERVER_ADDRESS), nft_peer.TARGET_PORT))
+                arms[f"{style}_{size}"] = (peer.prefix(nft_peer.CLIENT), [nft_peer.cluster_ip(count - 1)])
+            for one in found:
+                for arm, (prefix, addresses) in arms.items():
+                    targets = [f"{address}:{many_services.PORT}" for address in addresses]
+                    one[f"{arm}_ms"] = median(json.loads(_asked(prefix, "latency", str(_CONNECTIONS), *targets)))
+                progress(_said(f"{count} Services", one))
+    return found
+
+
+@contextmanager
+def _served(prefix: Sequence[str], address: str, port: int) -> Iterator[None]:
+    argv = (*prefix, *_CONNECTING, "serve", address, str(port))
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def report(costs: Mapping[str, Samples], first: Mapping[str, Samples], many: int) -> Report:
+    """The figures out of the samples."""
+    growth = {arm: first[f"{arm}_many_ms"].over(first[f"{arm}_few_ms"]) for arm in ("ours", *nft_peer.STYLES)}
+    throughput = costs["service_gbps"].over(costs["direct_gbps"])
+    rate = costs["service_per_s"].over(costs["direct_per_s"])
+    goals = (
+        Goal("throughput by the Service over direct", throughput.median, "at least", _THROUGHPUT, "x"),
+        Goal("connections per second by the Service over direct", rate.median, "at least", _RATE, "x"),
+        Goal(f"first packet, {many} Services over {FEW}", growth["ours"].median, "at most", _FIRST_PACKET, "x"),
+        Goal("control: rules one after the other", growth["iptables"].median, "at least", _SEEN, "x"),
+    )
+    arms = {**costs, **first, **{f"{arm}_growth": samples for arm, samples in growth.items()}}
+    return Report("services", goals, {name: samples.as_json() for name, samples in arms.items()})
+
+
+def _said(what: str, arms: Mapping[str, float]) -> str:
+    return f"{what}: " + ", ".join(f"{arm} {value:.3g}" for arm, value in arms.items())
