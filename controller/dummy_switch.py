@@ -185,11 +185,13 @@ class DummySwitch:
             held.update(table.groups)
 
     def replace(self, bridge: str, table: FlowTable) -> None:
-        """Make the bridge's flows these, touching none that stays."""
+        """Make the bridge's flows these, touching none that stays; the next packet finds the new ones."""
         self._add_groups(bridge, table)
         wanted = self.directory / "wanted.flows"
         wanted.write_text("".join(f"{flow}\n" for flow in table))
         self._run("ovs-ofctl", "-O", OPENFLOW, "--bundle", "replace-flows", bridge, str(wanted))
+        # What the datapath has cached of the old ones would outlive them by a moment.
+        self.control("revalidator/purge")
 
     def differences(self, bridge: str, table: FlowTable) -> str:
         """How the bridge's flows differ from these in meaning, "" if not at all (`ovs-ofctl diff-flows`)."""
