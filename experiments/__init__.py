@@ -14,15 +14,21 @@
     throughput       bench throughput: our pipeline beside one NORMAL flow, on the same datapath
     api_bench        bench api: writes per second, watches, memory; by api_client, in api_scale and api_watchers,
                      beside api_floor
+    services_bench   bench services: a Service's address beside its endpoint's, many Services beside few and beside
+                     nft_peer; connecting is what connects
+    programming_bench  bench programming: from the API to the last switch; switch_load does it inside the sandbox
+    many_services    Services by the thousand
     memory           how much of the machine's memory something takes
 
     floor            the same namespaces, interfaces and bridges with nothing around them
     plain_bridge     one bridge, one NORMAL flow, two namespaces
     peer             the stock Mininet API at the same work
-    isolated         run one of the three above in namespaces of its own
-    private_ovs      an Open vSwitch for one of the three above
+    nft_peer         Services as nftables rules, in the styles of kube-proxy's modes
+    connecting       connections one after the other
+    isolated         run one of the above in namespaces of its own
+    private_ovs      an Open vSwitch for one of the above
     kernel           rtnetlink messages and namespaces for them
 
-The last six share no code with the testbed: who measures must not use what is measured.
+The last eight share no code with the testbed: who measures must not use what is measured.
 This room talks to testbeds only through the `mininetes` command and the API.
 """
