@@ -30,6 +30,8 @@ _THROUGHPUT, _RATE, _FIRST_PACKET, _SEEN = 0.95, 0.9, 1.1, 1.2
 _CONNECTING = (sys.executable, str(Path(connecting.__file__)))
 _TARGET_PORT = many_services.TARGET_PORT + 1
 """Not the one on which the pod serves HTTP."""
+_DIRECT_PORT = _TARGET_PORT + 1
+"""Another one: a source port that is in use towards the Service's would have to be translated, too."""
 _PATIENCE_S = 120.0
 _IPERF = 0
 """The Service in front of iperf3; that in front of `connecting` is the next."""
@@ -75,9 +77,9 @@ def _costs(running: Testbed, server: Machine, client: Machine, seconds: int) -> 
     arms = {"direct_gbps": iperf.measure(inside, asking, own, options).gbps}
     front = ip_address(many_services.cluster_ip(_IPERF))
     arms["service_gbps"] = iperf.measure(inside, asking, own, options, (front, many_services.PORT)).gbps
-    with _served(inside, str(own), _TARGET_PORT):
+    with _served(inside, str(own), _TARGET_PORT), _served(inside, str(own), _DIRECT_PORT):
         for arm, address, port in (
-            ("direct", str(own), _TARGET_PORT), ("service", many_services.cluster_ip(1), many_services.PORT),
+            ("direct", str(own), _DIRECT_PORT), ("service", many_services.cluster_ip(1), many_services.PORT),
         ):  # fmt: skip
             arms[f"{arm}_per_s"] = float(_asked(asking, "rate", address, str(port), str(seconds)))
     return arms

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 IPAddress = IPv4Address | IPv6Address
 ETH_TYPE = {4: 0x0800, 6: 0x86DD}
 TCP, UDP = 6, 17
-SYN, RST, ACK = 0x02, 0x04, 0x10
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Packet:
     ttl: int = 64
     flags: int = SYN
     ip_proto: int = TCP
+    seq: int = 0
+    ack: int = 1
+    """Of TCP; `ack` counts with the flag only."""
 
     def encode(self) -> bytes:
         payload = self._transport()
@@ -38,8 +41,8 @@ class Packet:
         if self.ip_proto == UDP:
             datagram = struct.pack("!HHH2x", self.tcp_src, self.tcp_dst, 8)
             return _with_checksum(datagram, 6, self._pseudo_header(len(datagram)))
-        acknowledged = 1 if self.flags & ACK else 0
-        fixed = (self.tcp_src, self.tcp_dst, 0, acknowledged, 5 << 4, self.flags, 0xFFFF)
+        acknowledged = self.ack if self.flags & ACK else 0
+        fixed = (self.tcp_src, self.tcp_dst, self.seq, acknowledged, 5 << 4, self.flags, 0xFFFF)
         segment = struct.pack("!HHIIBBH4x", *fixed)
         return _with_checksum(segment, 16, self._pseudo_header(len(segment)))
 
