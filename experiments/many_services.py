@@ -12,6 +12,8 @@ from experiments.testbed import Testbed
 
 Object = dict[str, Any]
 PORT, TARGET_PORT = 80, 8080
+NAMESPACE = "many"
+"""Not that of any pod: a thousand Services' environment variables (enableServiceLinks) let no program start."""
 _FIRST_IP = IPv4Address("10.96.64.0")
 _AT_A_TIME = 1000
 
@@ -22,7 +24,7 @@ def cluster_ip(number: int) -> str:
 
 def service(number: int) -> Object:
     return {
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": f"many-{number}", "namespace": "default"},
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": f"many-{number}", "namespace": NAMESPACE},
         "spec": {"clusterIP": cluster_ip(number), "ports": [{"port": PORT, "targetPort": TARGET_PORT}]},
     }  # fmt: skip
 
@@ -31,7 +33,7 @@ def endpoints(number: int, addresses: Sequence[str], port: int = TARGET_PORT) ->
     labels = {"kubernetes.io/service-name": f"many-{number}"}
     return {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-        "metadata": {"name": f"many-{number}", "namespace": "default", "labels": labels}, "addressType": "IPv4",
+        "metadata": {"name": f"many-{number}", "namespace": NAMESPACE, "labels": labels}, "addressType": "IPv4",
         "ports": [{"port": port}],
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
     }  # fmt: skip
@@ -39,7 +41,7 @@ def endpoints(number: int, addresses: Sequence[str], port: int = TARGET_PORT) ->
 
 def apply(client: Client, objects: Iterator[Object]) -> int:
     """In transactions of a thousand; the last one's revision."""
-    batch: list[Object] = []
+    batch: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
     revision = 0
     for each in objects:
         batch.append(each)
