@@ -176,17 +176,18 @@ class Resubmit:
         return f"resubmit(,{TABLE_ID[self.table]})"
 
 
-NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP = 3
+NX_HASH_FIELDS = {"symmetric_l3l4+udp": 3, "nw_src": 4}
 NX_MP_ALG_MODULO_N = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Multipath:
-    """Load a number from 0 to `links` - 1 into bits, from a hash of addresses, protocol and ports."""
+    """Load a number from 0 to `links` - 1 into bits, from a hash of addresses, protocol and ports, or of who sends."""
 
     bits: Bits
     links: int
     basis: int = 0
+    fields: Literal["symmetric_l3l4+udp", "nw_src"] = "symmetric_l3l4+udp"
 
     @property
     def writes(self) -> str:
@@ -197,12 +198,12 @@ class Multipath:
         return struct.pack(
             "!HHIHHH2xHHI2xHI",
             *(OFPAT_EXPERIMENTER, 32, NX_VENDOR_ID, NXAST_MULTIPATH),
-            *(NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP, self.basis, NX_MP_ALG_MODULO_N, self.links - 1, 0),
+            *(NX_HASH_FIELDS[self.fields], self.basis, NX_MP_ALG_MODULO_N, self.links - 1, 0),
             *(ofs_nbits, FIELD[self.bits.field].header()),
         )
 
     def __str__(self) -> str:
-        return f"multipath(symmetric_l3l4+udp,{self.basis},modulo_n,{self.links},0,{bits_text(self.bits)})"
+        return f"multipath({self.fields},{self.basis},modulo_n,{self.links},0,{bits_text(self.bits)})"
 
 
 @dataclass(frozen=True, slots=True)
