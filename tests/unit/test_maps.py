@@ -20,3 +20,9 @@ def test_a_map_names_everything(path: Path) -> None:
     folders = {inner.parent.name for inner in path.parent.glob("*/__init__.py")}
     missing = [name for name in sorted(modules | folders) if not re.search(rf"\b{name}\b", text)]
     assert not missing, f"{path.relative_to(ROOT)} does not say what these are: {', '.join(missing)}"
+
+
+def test_every_test_module_has_a_name_of_its_own() -> None:
+    """All are collected into one process, where two of one name would be one module."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [name for name in set(names) if names.count(name) > 1] == []
