@@ -46,6 +46,9 @@ def mac(kind: int, major: int, minor: int = 0) -> str:
 
 MAC_POD, MAC_GATEWAY, MAC_TUNNEL, MAC_UPLINK, MAC_CLIENT = 1, 2, 3, 4, 5
 
+VXLAN_PORT = 4789
+"""IANA's UDP port of VXLAN (RFC 7348)."""
+
 OF_PORT_TRUNK = 1
 """The switch port whose other end, `gw0` in the node's namespace, is the node's own leg in the pod network
 and the lower device of its macvlan pods."""

@@ -27,6 +27,8 @@ The map of this room, in the order in which data flows through it:
 
     policy_model, policy_matches, policy_groups, policy_parts, policy_clauses: what policies are made of
 
+    policy_figures  what compiling policies costs, for bench policy
+
     compiler      NetworkState -> one FlowTable per node, recompiling only what changed
     encode        flows and groups -> OpenFlow 1.3 bytes, bundles
     desired       watched batches -> what every switch must hold
@@ -44,6 +46,9 @@ The map of this room, in the order in which data flows through it:
     trace         one packet's way, switch by switch, in the words of manifests
     traced        python -m controller.traced: the same inside the sandbox, beside what the API says
     trace_commands     mininetes trace
+    check         every pair asked of what some manifests compile to
+    check_findings, check_words, check_output: what does nothing; why; as table, JSON, JUnit, Markdown
+    check_command      mininetes check
     commands      mininetes flows, mininetes plan
 
 This room imports `cluster`, never `topo`.

@@ -21,6 +21,9 @@ from controller.services import services
 from controller.spoof_guard import spoof_guard
 from controller.state import NetworkState, ObjectKey
 
+GENERATION = "Generation"
+"""No object of the API: what changes on a node with its policies, and nothing else of the node's."""
+
 
 def compile(state: NetworkState) -> Mapping[str, FlowTable]:
     """What every node's switch must hold. Raises PipelineError also for flows that overlap (a bug in a feature)."""
@@ -34,7 +37,7 @@ def compile(state: NetworkState) -> Mapping[str, FlowTable]:
 
 def _all_keys(state: NetworkState) -> list[ObjectKey]:
     keys = [("Cluster", state.cluster.name)]
-    keys += [("Node", node.name) for node in state.cluster.nodes]
+    keys += [(kind, node.name) for kind in ("Node", GENERATION) for node in state.cluster.nodes]
     keys += [("Pod", key) for key in state.pods]
     keys += [("Service", key) for key in state.services]
     keys += [("Namespace", key) for key in state.namespaces]
@@ -49,7 +52,9 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
         case "Cluster":
             return [conntrack(cluster), services(cluster), policies(cluster), forwarding(cluster), output(cluster)]
         case "Node":
-            return _node_rules(state, cluster.node_by_name[name], compiled.generations.of(name))
+            return _node_rules(state, cluster.node_by_name[name])
+        case "Generation":
+            return [classifier(cluster, cluster.node_by_name[name], compiled.generations.of(name))]
         case "Pod" if name in state.pods:
             pod, isolated = state.pods[name], compiled.isolated(name)
             return [
@@ -64,10 +69,9 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
             return []
 
 
-def _node_rules(state: NetworkState, node: Node, generation: int) -> list[Rules]:
+def _node_rules(state: NetworkState, node: Node) -> list[Rules]:
     cluster = state.cluster
     return [
-        classifier(cluster, node, generation),
         spoof_guard(node),
         hairpin(cluster, node),
         policies(node),
@@ -101,7 +105,7 @@ class Compiler:
         """
         policy_changes = self.policies.update(state, changed)
         changed = {*changed, *(("Pod", key) for key in policy_changes.pods)}
-        changed = list(changed | {("Node", node) for node in policy_changes.nodes})
+        changed = list(changed | {(GENERATION, node) for node in policy_changes.nodes})
         made = {key: _rules(state, key, self.policies) for key in changed}
         touched: set[str] = set()
         for node, flow in policy_changes.flows.removed:

@@ -96,6 +96,7 @@ def conntrack_zones(node_index: int) -> tuple[int, int]:
 
 # --- priorities -------------------------------------------------------------------------------------------------
 
+PRIORITY_GUARD = 500
 PRIORITY_TOP = 400
 PRIORITY_HIGH = 300
 PRIORITY_NORMAL = 200

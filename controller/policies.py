@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cluster.model import Cluster, Node, PodInterface
+from cluster.model import VXLAN_PORT, Cluster, Node, PodInterface
 from controller.actions import Goto
 from controller.flow import DIGEST_BITS, Flow, Rules, digest
-from controller.match import bits, eth_type, ip_dst, ip_src
+from controller.match import bits, eth_type, ip_dst, ip_proto, ip_src, transport_dst
 from controller.pipeline import (
     CONNTRACK_COMMIT,
     EGRESS_DEFAULT,
@@ -26,6 +26,7 @@ from controller.pipeline import (
     INGRESS_POLICY,
     L3_FORWARDING,
     OUTPUT,
+    PRIORITY_GUARD,
     PRIORITY_HIGH,
     PRIORITY_NORMAL,
     PRIORITY_TOP,
@@ -71,12 +72,20 @@ def policies(subject: Cluster | Node) -> Rules:
         (INGRESS_POLICY, PRIORITY_HIGH, bits(FROM_OWN_NODE, 1), (Goto(CONNTRACK_COMMIT),)),
         (INGRESS_DEFAULT, PRIORITY_NORMAL, bits(INGRESS_ISOLATED, 1), ()),
     )
-    return Rules(
-        everywhere=tuple(
-            Flow(table, priority, (match,), actions, Feature.POLICIES, f"Cluster {subject.name}")
-            for table, priority, match, actions in fixed
-        )
+    owner = f"Cluster {subject.name}"
+    flows = (
+        Flow(table, priority, (match,), actions, Feature.POLICIES, owner) for table, priority, match, actions in fixed
     )
+    # A pod that wraps packets by itself would have a node unwrap them behind all policies.
+    by_hand = (
+        Flow(EGRESS_POLICY, PRIORITY_GUARD, match, (), Feature.POLICIES, owner)
+        for subnet in subject.underlay.subnets
+        if subnet.version in {pods.version for pods in subject.pod_subnets}
+        for match in [
+            (eth_type(subnet.version), ip_dst(subnet), ip_proto("UDP"), transport_dst("UDP", VXLAN_PORT)),
+        ]
+    )
+    return Rules(everywhere=(*flows, *by_hand))
 
 
 def own_traffic(pod: PodInterface, isolated: Collection[Direction]) -> Rules:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from cluster.commands import name_option, output_option, print_json, print_table
-from experiments import api_bench, boot, iperf, paths, programming_bench, services_bench, throughput
+from experiments import api_bench, boot, iperf, paths, policy_bench, programming_bench, services_bench, throughput
 from experiments.generated import Size
 from experiments.goals import Report
 from experiments.paths import Path
@@ -153,3 +153,13 @@ def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
 def bench_programming(services: int, changes: int, form: str) -> int:
     """How fast all switches hold what the API says: after a restart, and after one endpoint's change."""
     return _answer(lambda: programming_bench.run(services, changes, _progress), form)
+
+
+@bench.command("policy")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@click.option("--pods", type=click.IntRange(min=policy_bench.SMALL_PODS), default=policy_bench.PODS, show_default=True,
+              help="Pods of the large cluster; ten policies for each fifty.")  # fmt: skip
+@output_option("table", "json")
+def bench_policy(rounds: int, pods: int, form: str) -> int:
+    """NetworkPolicies: time and memory to compile, flows, and what one relabelled pod costs."""
+    return _answer(lambda: policy_bench.run(rounds, pods, _progress), form)

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
-from cluster.model import IPAddress, IPNetwork
+from cluster.model import VXLAN_PORT, IPAddress, IPNetwork
 
 # linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h: the names are theirs.
 NLMSG_ERROR = 2
@@ -37,7 +37,6 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 NDA_DST, NDA_LLADDR, NUD_PERMANENT, NUD_NOARP, NTF_SELF, NTF_MASTER = 1, 2, 0x80, 0x40, 2, 4
 NLA_F_NESTED = 0x8000
 
-VXLAN_PORT = 4789
 VXLAN_NETWORK_ID = 1
 
 _SEND_BYTES = 32 * 1024

@@ -141,6 +141,14 @@ def test_what_is_not_sent_to_the_router_is_dropped(overlay: World, ip_version: i
     assert overlay.from_pod("a", to, eth_dst="ff:ff:ff:ff:ff:ff") == []
 
 
+@families
+@pytest.mark.parametrize("index", [1, 2])
+def test_a_pod_cannot_send_vxlan_by_hand_to_a_node(overlay: World, ip_version: int, index: int) -> None:
+    (to,) = (address for address in overlay.node(index).addresses if address.version == ip_version)
+    assert overlay.from_pod("a", to, tcp_dst=4789, ip_proto=17) == []
+    assert len(overlay.from_pod("a", to, tcp_dst=4788, ip_proto=17)) == 1
+
+
 def test_switch_holds_exactly_what_was_compiled(overlay: World) -> None:
     from controller.compiler import compile
 
