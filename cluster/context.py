@@ -18,7 +18,6 @@ from cluster.draft import Draft, Key, key_of
 from cluster.events import EventType
 from cluster.index import Index
 from cluster.model import Cluster
-from cluster.names import generated
 from cluster.objects import Object
 
 
@@ -69,7 +68,7 @@ class Context:
 
     def fresh_name(self, kind: str, namespace: str, prefix: str) -> str:
         """A name that no object has, and unlike that of the object it replaces."""
-        return generated(prefix, self.draft.created + 1, _Taken(self.draft, kind, namespace))
+        return self.draft.generated_name(prefix, _Taken(self.draft, kind, namespace))
 
     def live(self, key: Key) -> Object | None:
         """The object, if it is there and nobody deletes it."""

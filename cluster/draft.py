@@ -7,10 +7,12 @@ a dry run reads it and throws it away. Objects in a draft are shared with the st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
+from cluster.names import generated
 from cluster.objects import Object, name, namespace
 
 Key = tuple[str, str, str]
@@ -42,20 +44,22 @@ class Draft:
     """Reads through to `base` and records what is different.
 
     `created` counts the objects ever created; it makes the uid of an object deterministic for a fresh spec and
-    another one after it was deleted and created again. `desired_changed` tells whether anything but a reported
+    another one after it was deleted and created again. `named` counts the names ever generated, so that these depend
+    on nothing else, such as the heartbeats and Events that came between. `desired_changed` tells whether anything but a reported
     status changed. `listener` is told of every write.
     """
 
-    def __init__(self, base: Objects, created: int = 0, now: str = "1970-01-01T00:00:00Z") -> None:
+    def __init__(self, base: Objects, created: int = 0, now: str = "1970-01-01T00:00:00Z", named: int = 0) -> None:
         self._base = base
         self.now = now
         self._written: dict[str, dict[Key, Object | None]] = {}
         self._touched: dict[Key, None] = {}
         self.created = created
+        self.named = named
         self.desired_changed = False
         self.listener: Listener | None = None
         self._undo: list[tuple[Key, Object | None, bool]] = []
-        self._saved = (created, False)
+        self._saved = (created, named, False)
 
     def kinds(self) -> list[str]:
         return list({**self._base, **self._written})
@@ -84,7 +88,12 @@ class Draft:
 
     def next_uid(self, key: Key) -> str:
         """The uid that an object will have if it is the next to be created."""
-        return str(uuid5(_UID_SPACE, "/".join((*key, str(self.created + 1)))))
+        return _uid("/".join((*key, str(self.created + 1))))
+
+    def generated_name(self, prefix: str, taken: Container[str]) -> str:
+        """A name that is not taken, and unlike those that were generated before."""
+        self.named += 1
+        return generated(prefix, self.named, taken)
 
     def put_all(self, objects: Iterable[Object]) -> None:
         for obj in objects:
@@ -131,7 +140,7 @@ class Draft:
     def save(self) -> None:
         """From here on, `roll_back` takes back what is written."""
         self._undo.clear()
-        self._saved = (self.created, self.desired_changed)
+        self._saved = (self.created, self.named, self.desired_changed)
 
     def roll_back(self) -> list[tuple[Key, Object | None, Object | None]]:
         """Be as at the last `save`. Answers what was taken back: key, object before and after that, the latest first.
@@ -144,7 +153,7 @@ class Draft:
                 self._written[key[0]][key] = old
             else:
                 del self._written[key[0]][key]
-        self.created, self.desired_changed = self._saved
+        self.created, self.named, self.desired_changed = self._saved
         self._undo.clear()
         return undone
 
@@ -175,6 +184,15 @@ class Draft:
         self._touched[key] = None
         if self.listener is not None:
             self.listener(key, old, new)
+
+
+def _uid(name: str) -> str:
+    """`uuid.uuid5(_UID_SPACE, name)` as text (RFC 4122, section 4.3), in a fifth of the time."""
+    digest = bytearray(hashlib.sha1(_UID_SPACE.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _same(old: Object | None, new: Object | None) -> Object | None:

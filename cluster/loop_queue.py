@@ -36,7 +36,7 @@ from cluster import (
 )  # fmt: skip
 from cluster.context import Context
 from cluster.draft import Draft, Key, key_of
-from cluster.index import Index
+from cluster.index import SELECTING_KINDS, Index
 from cluster.marks import Mark, marks
 from cluster.model import Cluster
 from cluster.objects import Object
@@ -46,6 +46,10 @@ Failure = Callable[[str, Key, Exception], None]
 
 MAX_LOOKS = 1000
 """At one object, by one loop, in one run; more mean that two loops undo each other's work."""
+
+TURN = 150
+"""New objects at a time: about 50 ms. So nodes make the first pods of a large cluster while others are still to be
+placed, and requests do not wait for all of them."""
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.005, 1000.0
 """Between a failure and the next look, doubled with every failure (workqueue's DefaultControllerRateLimiter)."""
@@ -108,6 +112,7 @@ class Loops:
         self._on_failure = on_failure
         self._failures: Counter[Mark] = Counter()
         self._looks: Counter[Mark] = Counter()
+        self._postponed: dict[Mark, None] = {}
         self._resting: set[Mark] = set()
         """What is not looked at any more in this run, since it will be woken."""
         # Namespaces and nodes first, since what pods say about each other depends on their labels.
@@ -133,14 +138,18 @@ class Loops:
 
     def is_idle(self, now: float) -> bool:
         """Whether there is nothing to look at."""
-        return not any(self._marked.values()) and not (self._due and self._due[0][0] <= now)
+        return not self._postponed and not any(self._marked.values()) and not (self._due and self._due[0][0] <= now)
 
     def next_due(self) -> float | None:
         """When time alone gives the loops something to do."""
         return self._due[0][0] if self._due else None
 
-    def run(self, draft: Draft, now: float) -> None:
-        """Look at what is marked or due, and at what that changes, until nothing is left."""
+    def run(self, draft: Draft, now: float, one_turn: bool = False) -> None:
+        """Look at what is marked or due, and at what that changes, until nothing is left.
+
+        Once TURN objects were created, whoever makes pods waits until the pods that are there have nodes and addresses;
+        with `one_turn`, for the next run, in which everything happens in the same order.
+        """
         while self._due and self._due[0][0] <= now:
             at, loop, key = heapq.heappop(self._due)
             if self._waiting.get((loop, key)) == at:
@@ -149,13 +158,30 @@ class Loops:
         before, draft.listener = draft.listener, lambda key, old, new: self.observe(draft, key, old, new)
         self._looks.clear()
         self._resting.clear()
+        self._next_turn()
+        self._run_turn(draft, now)
+        while self._postponed and not one_turn:
+            self._next_turn()
+            self._run_turn(draft, now)
+        draft.listener = before
+
+    def _next_turn(self) -> None:
+        postponed, self._postponed = self._postponed, {}
+        for name, key in postponed:
+            self.mark(name, key)
+
+    def _run_turn(self, draft: Draft, now: float) -> None:
+        full = draft.created + TURN
         while (name := self._first_marked()) is not None:
             context = self._context(draft, name, now)
             marked, self._marked[name] = list(self._marked[name]), {}
             for key in LOOPS[name].order(context, marked):
-                if (name, key) not in self._resting:
+                if (name, key) in self._resting:
+                    continue
+                if name in SELECTING_KINDS and draft.created >= full:
+                    self._postponed[name, key] = None
+                else:
                     self._look(context, name, key)
-        draft.listener = before
 
     def _look(self, context: Context, name: str, key: Key) -> None:
         self._looks[name, key] += 1

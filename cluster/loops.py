@@ -87,8 +87,11 @@ class ControlPlane:
             self.notify()
         return result
 
-    def settle(self) -> bool:
-        """Let the control loops draw their conclusions, in a transaction of their own. True when there were any."""
+    def settle(self, one_turn: bool = False) -> bool:
+        """Let the control loops draw their conclusions, in a transaction of their own. True when there were any.
+
+        `one_turn`: there may be more to do at once (`Loops.run`).
+        """
         now = self._clock()
         if self._loops.is_idle(now):
             return False
@@ -96,7 +99,7 @@ class ControlPlane:
         draft = self.store.draft()
         before = self.store.revision
         try:
-            self._loops.run(draft, now)
+            self._loops.run(draft, now, one_turn)
             return self.store.commit(draft) > before
         except BaseException:
             # What the loops know is of a state that was never written.
@@ -130,8 +133,9 @@ class ControlPlane:
         return Loops(self.cluster, self.store.draft(), self._heard, _log_failure)
 
     def found(self, document: Mapping[str, Any], objects: Iterable[Object]) -> int:
-        """Fill an empty store and settle it. Answers the revision, as all of these do."""
-        return self._settled(lambda draft: found(draft, self.cluster, document, objects))
+        """Fill an empty store. Answers the revision, as all of these do."""
+        self.write(lambda draft: found(draft, self.cluster, document, objects))
+        return self.store.revision
 
     def apply(self, objects: Iterable[Object]) -> int:
         """Create or update all of them, and settle. Raises SpecError, and writes nothing then."""

@@ -41,7 +41,7 @@ def bind(context: Context, key: Key) -> None:
         if _put_condition(context, pod, "Unschedulable", placement.message):
             context.event(pod, "Warning", "FailedScheduling", placement.message, COMPONENT)
         return
-    context.draft.put({**pod, "spec": {**pod["spec"], "nodeName": placement.node}})
+    context.draft.put(_with_address(context, {**pod, "spec": {**pod["spec"], "nodeName": placement.node}}))
     message = f"Successfully assigned {namespace(pod)}/{name(pod)} to {placement.node}"
     context.event(pod, "Normal", "Scheduled", message, COMPONENT)
 
@@ -51,9 +51,13 @@ def address(context: Context, key: Key) -> None:
     pod = context.get(key)
     if pod is None or is_finished(pod) or pod.get("status", {}).get("podIPs") or is_deleting(pod):
         return
+    context.draft.put(_with_address(context, pod))
+
+
+def _with_address(context: Context, pod: Object) -> Object:
+    """A bound pod with its addresses; as it is if its node is not one of the cluster's."""
     node = context.cluster.node_by_name.get(pod["spec"].get("nodeName", ""))
-    if node is not None:
-        context.draft.put(addressed(pod, node, context.cluster, context.index, context.draft.now))
+    return pod if node is None else addressed(pod, node, context.cluster, context.index, context.draft.now)
 
 
 def _put_condition(context: Context, pod: Object, reason: str, message: str) -> bool:

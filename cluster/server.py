@@ -46,13 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=Path, help='{"cluster": document, "objects": […]} for an empty store')
     options = parser.parse_args(arguments)
     run = Path(os.environ[RUN_VARIABLE])
+    # Before the rest of the start: whoever comes meanwhile is in the queue, and need not come again.
+    listener = listen(run / API_SOCKET) if options.fd is None else socket.socket(fileno=options.fd)
     store = Store(run / STORE)
     try:
         plane = control_plane(store, options.seed)
     except SpecError as error:
         print(error, file=sys.stderr)
         return SpecError.exit_status
-    listener = listen(run / API_SOCKET) if options.fd is None else socket.socket(fileno=options.fd)
     public = None if options.tls_fd is None else socket.socket(fileno=options.tls_fd)
     serve(plane, run, listener, public)
     store.close()
@@ -83,7 +84,7 @@ def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socke
 
     async def open_to_others(server: Server) -> None:
         """Kept out of the way of the components' first requests: it takes longer than the rest of the start."""
-        settling.run()  # what a server that was killed left to be done
+        settling.notify()  # what was given at the start, or what a server that was killed left to be done
         host, port = public.getsockname()[:2] if public is not None else ("127.0.0.1", 0)
         names = pki.server_names(plane.cluster, host)
         keys = await asyncio.get_running_loop().run_in_executor(None, pki.ensure, run / PKI, names)

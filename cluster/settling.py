@@ -32,10 +32,12 @@ class Settling:
 
     def run(self) -> None:
         """Let the loops draw their conclusions now."""
-        if self._plane.settle():
+        if self._plane.settle(one_turn=True):
             self.wakeup.notify()
         due_s = self._plane.next_due()
-        if due_s is not None:
+        if self._plane.is_behind():
+            self._schedule(PAUSE_S)
+        elif due_s is not None:
             self._schedule(max(due_s - time.time(), PAUSE_S))
 
     def _schedule(self, delay_s: float) -> None:

@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS objects (
     PRIMARY KEY (kind, namespace, name));
 CREATE TABLE IF NOT EXISTS counters (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    revision INTEGER NOT NULL, desired_revision INTEGER NOT NULL, created INTEGER NOT NULL);
-INSERT OR IGNORE INTO counters VALUES (1, 0, 0, 0);
+    revision INTEGER NOT NULL, desired_revision INTEGER NOT NULL, created INTEGER NOT NULL, named INTEGER NOT NULL);
+INSERT OR IGNORE INTO counters VALUES (1, 0, 0, 0, 0);
 """
 
 # An upsert keeps the row's id, so the order of ids stays the order of creation.
@@ -44,7 +44,7 @@ INSERT INTO objects (kind, namespace, name, revision, body) VALUES (?, ?, ?, ?, 
 ON CONFLICT (kind, namespace, name) DO UPDATE SET revision = excluded.revision, body = excluded.body
 """
 _DELETE = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
-_COUNTERS = "UPDATE counters SET revision = ?, desired_revision = ?, created = ?"
+_COUNTERS = "UPDATE counters SET revision = ?, desired_revision = ?, created = ?, named = ?"
 
 
 def utc_now() -> str:
@@ -75,15 +75,15 @@ class Store:
         for (body,) in self._database.execute("SELECT body FROM objects ORDER BY rowid"):
             obj: Object = shared(json.loads(body), pool)
             self._objects.setdefault(obj["kind"], {})[key_of(obj)] = obj
-        row = self._database.execute("SELECT revision, desired_revision, created FROM counters").fetchone()
-        self.revision, self.desired_revision, self._created = map(int, row)
+        row = self._database.execute("SELECT revision, desired_revision, created, named FROM counters").fetchone()
+        self.revision, self.desired_revision, self._created, self._named = map(int, row)
         self._history = History(self._database, self.revision, history_length, history_age_s)
 
     def close(self) -> None:
         self._database.close()
 
     def draft(self) -> Draft:
-        return Draft(self._objects, self._created, self._now())
+        return Draft(self._objects, self._created, self._now(), self._named)
 
     def get(self, key: Key) -> Object | None:
         return self._objects.get(key[0], {}).get(key)
@@ -120,14 +120,15 @@ class Store:
         revision = changes[-1].revision
         desired_revision = revision if draft.desired_changed else self.desired_revision
         at = self._clock()
-        self._write(changes, at, (revision, desired_revision, draft.created))
+        self._write(changes, at, (revision, desired_revision, draft.created, draft.named))
         for change, obj in zip(changes, objects, strict=True):
             change.knowing(obj, self._objects.get(change.key[0], {}).get(change.key))
             if change.type == "DELETED":
                 del self._objects[change.key[0]][change.key]
             else:
                 self._objects.setdefault(change.key[0], {})[change.key] = obj
-        self.revision, self.desired_revision, self._created = revision, desired_revision, draft.created
+        self.revision, self.desired_revision = revision, desired_revision
+        self._created, self._named = draft.created, draft.named
         self._history.committed(changes, at)
         return revision
 
@@ -139,7 +140,7 @@ class Store:
             objects.append(numbered)
         return changes, objects
 
-    def _write(self, changes: Sequence[Change], at: float, counters: tuple[int, int, int]) -> None:
+    def _write(self, changes: Sequence[Change], at: float, counters: tuple[int, int, int, int]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             self._history.insert(changes, at)

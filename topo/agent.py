@@ -25,7 +25,8 @@ from cluster.client import Batch, Client
 from cluster.config import resolve
 from cluster.model import Cluster, PodInterface
 from cluster.run_directory import API_SOCKET, RUN_VARIABLE, SEED
-from topo import confine, container_log, failures, nodes, ovs
+from topo import confine, container_log, failures, nodes
+from topo.bridges import CONTROLLER_TIMEOUT_S, Bridges
 from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
 from topo.managed_pod import ManagedPod, container_of_run
@@ -39,7 +40,6 @@ from topo.sources import KINDS, Sources
 from topo.switches import Switches
 
 _LOG = logging.getLogger("agent")
-_CONTROLLER_TIMEOUT_S = 60.0
 _RETRY_S = 1.0
 """How long a container that lacks something waits at most until it tries again."""
 _FORCED_GRACE_S = 1.0
@@ -55,12 +55,12 @@ Message = Callable[[], None]
 class Agent:
     """The loop."""
 
-    def __init__(self, run: Path, cluster: Cluster, power: Power) -> None:
+    def __init__(self, run: Path, cluster: Cluster, power: Power, bridges: Bridges) -> None:
         self._run = run
         self._cluster = cluster
         self._power = power
         self._queue: SimpleQueue[Message] = SimpleQueue()
-        self._network = PodNetwork(cluster, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
+        self._network = PodNetwork(cluster, bridges, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
         self._api = Client(run / API_SOCKET)
         self._pods: dict[str, ManagedPod] = {}
         self._changed: dict[str, ManagedPod] = {}
@@ -75,7 +75,7 @@ class Agent:
         self._switched = -1
         """The revision that the controller has realised, as far as this agent has heard."""
         self._switches = Switches(
-            Client(run / API_SOCKET), _CONTROLLER_TIMEOUT_S,
+            Client(run / API_SOCKET), CONTROLLER_TIMEOUT_S,
             lambda revision: self._queue.put(lambda: self._on_switched(revision)),
         )  # fmt: skip
         self._adopted: dict[str, dict[str, Any]] = {}
@@ -388,11 +388,11 @@ def main() -> None:
     run = Path(os.environ[RUN_VARIABLE])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
     network = nodes.build(cluster)
-    _LOG.info("%d nodes and their switches are there", len(cluster.nodes))
-    Thread(target=ovs.connect_when_listening, args=(cluster.nodes, _CONTROLLER_TIMEOUT_S), name="controller", daemon=True).start()
+    _LOG.info("%d nodes are there", len(cluster.nodes))
+    bridges = Bridges(cluster)
     power = Power(uplinks(network), cluster.node_by_name)
     send_heartbeats(Client(run / API_SOCKET), lambda: power.on)
-    Agent(run, cluster, power).serve_forever()
+    Agent(run, cluster, power, bridges).serve_forever()
 
 
 if __name__ == "__main__":

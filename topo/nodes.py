@@ -49,7 +49,7 @@ _NODE_SYSCTLS = (
 
 
 def build(cluster: Cluster) -> emulation.UnderlayNetwork:
-    """All machines, cables and switches of a cluster, with addresses, routes and tunnels. Idempotent."""
+    """All machines and cables of a cluster, with addresses, routes and tunnels, and the underlay's switches. Idempotent."""
     _prepare_machines(cluster)
     network = emulation.UnderlayNetwork(cluster)
     for switch in network.switches:
@@ -60,7 +60,6 @@ def build(cluster: Cluster) -> emulation.UnderlayNetwork:
         _address_uplink(cluster, machine.name)
     for node in cluster.nodes:
         _configure_gateway(cluster, node)
-    ovs.add_bridges(cluster)
     return network
 
 

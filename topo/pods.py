@@ -14,8 +14,8 @@ from threading import Thread
 
 from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
 from topo import emulation, namespaces, netlink, ovs
+from topo.bridges import Bridges
 from topo.nodes import GATEWAY, default_routes, router_neighbours
-from topo.packet_sockets import PacketSockets
 from topo.places import pod_place
 
 INTERFACE = "eth0"
@@ -36,11 +36,13 @@ class PodNetwork:
     only wait. `on_attached` is called in that thread with pods that are on their switches now.
     """
 
-    def __init__(self, cluster: Cluster, on_attached: Callable[[Sequence[PodInterface]], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, bridges: Bridges, on_attached: Callable[[Sequence[PodInterface]], None]
+    ) -> None:
         self._cluster = cluster
+        self._bridges = bridges
         self._on_attached = on_attached
         self._asked: SimpleQueue[Sequence[PodInterface]] = SimpleQueue()
-        self._sockets = PacketSockets() if ovs.is_userspace(cluster.network) else None
         Thread(target=self._serve_forever, name="pods", daemon=True).start()
 
     def attach(self, pods: Sequence[PodInterface]) -> None:
@@ -72,9 +74,6 @@ class PodNetwork:
 
     def _serve_forever(self) -> None:
         """In its own thread, whose network namespace is its own to change."""
-        if self._sockets is not None:
-            self._sockets.enlarge()
-            self._sockets.follow_restarts()
         with _Trunks(self._cluster.nodes) as trunks:
             while True:
                 pods = self._asked.get()
@@ -92,9 +91,7 @@ class PodNetwork:
                     own.run(_configuration(pod))
         veths = [self._port(pod) for pod in pods if pod.of_port != OF_PORT_TRUNK]
         if veths:
-            ovs.add_ports(veths)
-            if self._sockets is not None:
-                self._sockets.enlarge()
+            self._bridges.add_ports(veths)
 
     def _create_interface(self, pod: PodInterface, fd: int, root: netlink.Socket, trunks: _Trunks) -> None:
         mtu = self._cluster.pod_mtu_bytes

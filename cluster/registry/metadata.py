@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cluster import names
 from cluster.objects import ATTACHMENT_ANNOTATION, Object
 from cluster.registry import errors, types
 from cluster.registry.errors import Cause, quoted
@@ -40,8 +39,8 @@ def check_place(resource: Resource, namespace: str, name: str | None, obj: Objec
     return {**obj, "metadata": metadata}
 
 
-def for_create(resource: Resource, obj: Object, serial: int, taken: set[str]) -> Object:
-    """A new object's metadata: what only the server sets is dropped, a name is made from generateName."""
+def for_create(resource: Resource, obj: Object, generated: Callable[[str], str]) -> Object:
+    """A new object's metadata: what only the server sets is dropped, a name is `generated` from generateName."""
     metadata = {field: value for field, value in obj["metadata"].items() if field not in _SERVERS}
     if metadata.pop("resourceVersion", "") not in ("", "0"):
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
@@ -50,7 +49,7 @@ def for_create(resource: Resource, obj: Object, serial: int, taken: set[str]) ->
         if not prefix:
             cause = Cause("FieldValueRequired", "Required value: name or generateName is required", "metadata.name")
             raise errors.invalid(resource, "", [cause])
-        metadata["name"] = names.generated(prefix[:GENERATE_NAME_LENGTH], serial, taken)
+        metadata["name"] = generated(prefix[:GENERATE_NAME_LENGTH])
     new: Object = {**obj, "metadata": metadata}
     if has_status(resource) and resource.subresource("status"):
         new.pop("status", None)

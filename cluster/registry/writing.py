@@ -154,7 +154,8 @@ class Writer:
         """
         resource = target.resource
         obj = metadata.check_place(resource, target.namespace, target.name, obj)
-        obj = metadata.for_create(resource, obj, self._draft.created, _Taken(self._draft, target))
+        taken = _Taken(self._draft, target)
+        obj = metadata.for_create(resource, obj, lambda prefix: self._draft.generated_name(prefix, taken))
         key = key_of(resource, target.namespace, name(obj))
         if resource.namespaced:
             home = self._draft.get((NAMESPACED_BY, "", target.namespace))

@@ -50,6 +50,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 def founded(store: Store, clock: Clock, *objects: Object, workers: int = 2) -> ControlPlane:
     plane = ControlPlane(store, samples.cluster(workers), clock)
     plane.found(samples.cluster_document(workers), objects)
+    plane.settle()
     return plane
 
 

@@ -45,10 +45,17 @@ def test_the_plan_has_the_documented_form() -> None:
 
 def test_the_plan_is_what_the_server_makes_of_the_same_spec(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
-    ControlPlane(store, samples.cluster()).found(samples.cluster_document(), SPEC)
+    plane = ControlPlane(store, samples.cluster())
+    spec = [*SPEC, *(samples.workload("Deployment", f"many-{number}", replicas=40) for number in range(8))]
+    plane.found(samples.cluster_document(), spec)
+    turns = 0
+    while plane.settle(one_turn=True):
+        plane.heartbeat([f"worker{turns}"])  # what comes between has no influence
+        turns += 1
+    assert turns > 1
     real = {name(pod): (pod["spec"]["nodeName"], pod["status"]["podIP"]) for pod in store.list(["Pod"])}
     store.close()
-    assert {pod.name: (pod.node, pod.ips[0]) for pod in plan(samples.cluster(), SPEC).pods} == real
+    assert {pod.name: (pod.node, pod.ips[0]) for pod in plan(samples.cluster(), spec).pods} == real
 
 
 def test_a_pod_that_fits_nowhere_is_in_the_plan_with_its_reason() -> None:
