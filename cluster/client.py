@@ -1,6 +1,6 @@
 """How every other process talks to the API server: blocking HTTP on its Unix socket.
 
-Only the standard library, so that it works under eventlet's monkey-patching too. A server that restarts is waited
+Nothing that waits but sockets and time.sleep, so that it works under eventlet's monkey-patching too. A server that restarts is waited
 for; every request can be repeated without harm, since all of them are level-based.
 """
 
@@ -157,7 +157,7 @@ class Client:
             except _GoneError:
                 revision = 0
             except BROKEN:
-                self._closed.wait(RETRY_S)
+                time.sleep(RETRY_S)
             finally:
                 self._watching.discard(connection)
                 connection.close()
@@ -181,8 +181,9 @@ class Client:
                 response = connection.getresponse()
                 return _answer(response.status, response.read())
             except BROKEN:
-                if time.monotonic() > deadline or self._closed.wait(RETRY_S):
+                if time.monotonic() > deadline or self._closed.is_set():
                     raise
+                time.sleep(RETRY_S)
             finally:
                 connection.close()
 

@@ -10,10 +10,7 @@ import argparse
 import gc
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from queue import Queue
-from threading import Thread, Timer
 from typing import Any
 
 from cluster.client import Client
@@ -28,11 +25,10 @@ OFP_TCP_PORT = 6653
 """IANA's port for OpenFlow."""
 GC_THRESHOLD = 500_000
 
-Report = tuple[int, Mapping[str, Any]]
 
-
-def _post_reports(client: Client, reports: Queue[Report]) -> None:
-    """Tell the API, in a thread of its own: a slow server must not hold up a switch. Only the newest counts."""
+def _post_reports(client: Client, reports: Any) -> None:
+    """Tell the API of the reports of a queue, in a thread of its own: a slow server must not hold up a switch. Only the
+    newest counts."""
     while True:
         revision, detail = reports.get()
         while not reports.empty():
@@ -49,14 +45,8 @@ def _watch(client: Client, application: framework.Application) -> None:
         application.post(batch)
 
 
-def _post_later(application: framework.Application, delay_s: float, item: object) -> None:
-    timer = Timer(delay_s, application.post, (item,))
-    timer.daemon = True
-    timer.start()
-
-
 def _ending(function: Any, *arguments: object) -> None:
-    """A thread whose end is the process's: whoever supervises it starts it again."""
+    """What may not end while the process goes on: whoever supervises it starts it again."""
     try:
         function(*arguments)
     finally:
@@ -74,18 +64,15 @@ def main() -> None:
     # State lives long and has no cycles; to look for some at every 700th new object took 2/3 of a large compilation.
     gc.set_threshold(GC_THRESHOLD)
     client = Client(Path(os.environ["MININETES_RUN"]) / "api.sock")
-    reports: Queue[Report] = Queue()
+    reports = framework.Queue()
     realiser = Realiser(
         lambda revision, detail: reports.put((revision, detail)),
-        lambda delay_s, item: _post_later(application, delay_s, item),
+        lambda delay_s, item: framework.spawn_after(delay_s, application.post, item),
     )
     application = framework.start(realiser, arguments.host, arguments.port)
     LOG.info("%s listens on %s:%d", framework.NAME, arguments.host, arguments.port)
-    poster = Thread(target=_ending, args=(_post_reports, client, reports), name="reports", daemon=True)
-    watcher = Thread(target=_ending, args=(_watch, client, application), name="watch", daemon=True)
-    poster.start()
-    watcher.start()
-    watcher.join()
+    framework.spawn(_ending, _post_reports, client, reports)
+    _ending(_watch, client, application)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The one door to Ryu, or to os-ken, its maintained fork with the same API under another name.
 
 Ryu where it is installed, os-ken elsewhere; MININETES_SDN=ryu|os-ken forces one. With Ryu, importing this module
-patches the standard library (eventlet), so the process's threads are green from then on; os-ken uses real ones.
-Either way all events, from switches and from other threads, reach the handler one after the other.
+patches the standard library's sockets and time (eventlet): what `spawn` starts are green threads, and what would
+block one may not be from `threading`. os-ken uses real threads. Either way all events, from switches and from other
+threads, reach the handler one after the other.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, TypeVar
 
 from controller.encode import flow_keys, group_ids
@@ -24,6 +27,16 @@ PACKAGES: Mapping[str, str] = {"ryu": "ryu", "os-ken": "os_ken"}
 SOCKET_TIMEOUT_S = 60.0
 """A switch that takes a large bundle does not read its socket for a while; Ryu's 5 s would drop it."""
 OFPMPF_REPLY_MORE = 1
+
+
+_UNUSED = (
+    "OpenSSL",
+    "ryu.app.wsgi",
+    *(f"ryu.ofproto.ofproto_v1_{minor}_parser" for minor in (0, 2, 4, 5)),
+)
+"""What Ryu loads whether it is needed or not: its REST server, how to read the messages of other versions of OpenFlow,
+and a library of which it uses nothing. Without, the controller listens in 2/3 of the time, and every start of a testbed
+waits for that."""
 
 
 def chosen() -> str:
@@ -40,6 +53,8 @@ def chosen() -> str:
 def _prepare(name: str) -> None:
     """What must be done before the framework is imported."""
     if name == "ryu":
+        for module in _UNUSED:
+            sys.modules.setdefault(module, ModuleType(module))
         # eventlet's own DNS client replaces dnspython's for the whole process, and takes as long to load as the rest.
         os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
         wsgi = import_module("eventlet.wsgi")
@@ -51,7 +66,7 @@ def _prepare(name: str) -> None:
 NAME = chosen()
 _PACKAGE = PACKAGES[NAME]
 _prepare(NAME)
-import_module(f"{_PACKAGE}.lib.hub").patch()
+import_module(f"{_PACKAGE}.lib.hub").patch(thread=False)
 _app_manager: Any = import_module(f"{_PACKAGE}.base.app_manager")
 _controller: Any = import_module(f"{_PACKAGE}.controller.controller")
 _events: Any = import_module(f"{_PACKAGE}.controller.ofp_event")
@@ -60,6 +75,11 @@ _handler: Any = import_module(f"{_PACKAGE}.controller.handler")
 _hub: Any = import_module(f"{_PACKAGE}.lib.hub")
 _ofproto: Any = import_module(f"{_PACKAGE}.ofproto.ofproto_v1_3")
 _parser: Any = import_module(f"{_PACKAGE}.ofproto.ofproto_v1_3_parser")
+spawn: Callable[..., Any] = _hub.spawn
+"""Call a function with these arguments in a thread of the framework's kind."""
+spawn_after: Callable[..., Any] = _hub.spawn_after
+"""The same after so many seconds."""
+Queue: Any = _hub.Queue
 _Base: Any = getattr(_app_manager, "OSKenApp", None) or _app_manager.RyuApp
 
 
