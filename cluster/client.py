@@ -6,7 +6,6 @@ for; every request can be repeated without harm, since all of them are level-bas
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -18,7 +17,7 @@ from threading import Event as Flag
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from cluster.json_text import dumps
+from cluster.json_text import dumps, loads
 from cluster.objects import Object
 from cluster.problems import Problem, SpecError
 from cluster.settled import Missing
@@ -219,7 +218,7 @@ def _batches(connection: _Connection, kinds: str, revision: int) -> Iterator[Bat
     events: list[Event] = []
     reset = revision == 0
     for line in _lines(response):
-        entry = json.loads(line)
+        entry = loads(line)
         if entry["type"] != "BOOKMARK":
             events.append(Event(entry["type"], entry["object"]))
             continue
@@ -235,10 +234,10 @@ def _lines(response: HTTPResponse) -> Iterator[bytes]:
 
 def _answer(status: int, content: bytes) -> Any:
     if status == 200:
-        return json.loads(content)
+        return loads(content)
     if status == 422:
-        raise SpecError([Problem(**problem) for problem in json.loads(content)["problems"]])
+        raise SpecError([Problem(**problem) for problem in loads(content)["problems"]])
     if status == 504:
-        told = json.loads(content)
+        told = loads(content)
         raise NotInSyncError([Missing(**missing) for missing in told["missing"]], told["missing_count"])
     raise ApiError(status, content.decode(errors="replace"))

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster import events
 from cluster.admission import admit_pod
+from cluster.broadcaster import Broadcaster
 from cluster.defaults import complete
 from cluster.deletion import delete, is_deleting
 from cluster.draft import Draft, Key, key_of
@@ -29,6 +29,7 @@ class Context:
     draft: Draft
     index: Index
     cluster: Cluster
+    broadcaster: Broadcaster
     heard: Mapping[str, float]
     """When each node gave its last sign of life."""
     wake: Callable[[float, Key], None]
@@ -64,7 +65,7 @@ class Context:
         return self.draft.put_status({**obj, "status": dict(status)})
 
     def event(self, involved: Mapping[str, Any], type: EventType, reason: str, message: str, component: str) -> None:
-        events.record(self.draft, involved, type, reason, message, component)
+        self.broadcaster.tell(self.now, involved, type, reason, message, component)
 
     def fresh_name(self, kind: str, namespace: str, prefix: str) -> str:
         """A name that no object has, and unlike that of the object it replaces."""

@@ -34,6 +34,7 @@ from cluster import (
     services,
     statefulsets,
 )  # fmt: skip
+from cluster.broadcaster import AT_ONCE, Broadcaster
 from cluster.context import Context
 from cluster.draft import Draft, Key, key_of
 from cluster.index import SELECTING_KINDS, Index
@@ -105,6 +106,7 @@ class Loops:
         """All objects of the draft are marked."""
         self._cluster = cluster
         self._index = Index(cluster)
+        self._broadcaster = Broadcaster()
         self._marked: dict[str, dict[Key, None]] = {name: {} for name in LOOPS}
         self._due: list[tuple[float, str, Key]] = []
         self._waiting: dict[Mark, float] = {}
@@ -138,10 +140,15 @@ class Loops:
 
     def is_idle(self, now: float) -> bool:
         """Whether there is nothing to look at."""
-        return not self._postponed and not any(self._marked.values()) and not (self._due and self._due[0][0] <= now)
+        due = self.next_due()
+        return not self._postponed and not any(self._marked.values()) and (due is None or due > now)
 
     def next_due(self) -> float | None:
         """When time alone gives the loops something to do."""
+        return min(filter(None, (self.next_look(), self._broadcaster.due())), default=None)
+
+    def next_look(self) -> float | None:
+        """When time alone makes the loops look at something."""
         return self._due[0][0] if self._due else None
 
     def run(self, draft: Draft, now: float, one_turn: bool = False) -> None:
@@ -160,10 +167,19 @@ class Loops:
         self._resting.clear()
         self._next_turn()
         self._run_turn(draft, now)
-        while self._postponed and not one_turn:
-            self._next_turn()
+        if not one_turn:
+            self._finish(draft, now)
+        elif (due := self._broadcaster.due()) is not None and due <= now:
+            self._broadcaster.write(draft, AT_ONCE)
             self._run_turn(draft, now)
         draft.listener = before
+
+    def _finish(self, draft: Draft, now: float) -> None:
+        while self._postponed:
+            self._next_turn()
+            self._run_turn(draft, now)
+        self._broadcaster.write(draft)
+        self._run_turn(draft, now)
 
     def _next_turn(self) -> None:
         postponed, self._postponed = self._postponed, {}
@@ -186,6 +202,7 @@ class Loops:
     def _look(self, context: Context, name: str, key: Key) -> None:
         self._looks[name, key] += 1
         context.draft.save()
+        told = len(self._broadcaster)
         try:
             if self._looks[name, key] > MAX_LOOKS:
                 raise RuntimeError(f"the loops do not settle: {name} looked at {key} {MAX_LOOKS} times")
@@ -193,6 +210,7 @@ class Loops:
         except Exception as error:
             for undone in context.draft.roll_back():
                 self._index.update(*undone)
+            self._broadcaster.forget_after(told)
             self._resting.add((name, key))
             delay_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures[name, key], 64), LAST_RETRY_S)
             self._failures[name, key] += 1
@@ -208,7 +226,7 @@ class Loops:
             self._resting.add((name, key))
             wake(now, key)
 
-        return Context(draft, self._index, self._cluster, self._heard, wake, later, now)
+        return Context(draft, self._index, self._cluster, self._broadcaster, self._heard, wake, later, now)
 
     def _first_marked(self) -> str | None:
         return next((name for name in LOOPS if self._marked[name]), None)

@@ -125,7 +125,7 @@ class ControlPlane:
 
     def _forgive(self, now: float) -> None:
         """While this process was busy it heard nobody: what is late now may only have been heard late."""
-        due = self._loops.next_due()
+        due = self._loops.next_look()
         if due is not None and now - due > MAX_LATENESS_S:
             self._heard.update((node, max(heard, now - self.cluster.node_grace_s / 2)) for node, heard in self._heard.items())
 

@@ -42,7 +42,7 @@ def marks(index: Index, draft: Mapping[Key, Object] | Any, key: Key, old: Object
 
 def _lifecycle(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     """Garbage collection and the end of namespaces, which concern every kind."""
-    if new is not None and (owner_uids(new) or is_deleting(new)):
+    if new is not None and (is_deleting(new) or owner_uids(new) != (() if old is None else owner_uids(old))):
         yield "collector", key
     if old is not None and (new is None or old["metadata"]["uid"] != new["metadata"]["uid"]):
         for dependent in index.owned(old["metadata"]["uid"]):

@@ -65,7 +65,7 @@ class _Request:
         self._repelled = list(seats.repelling(pod))
         self._domains = {term: _by_domain(term, seats) for term in _affinity_terms(pod_wishes)}
         self._spreads = [(spread, self._spread_counts(spread)) for spread in pod_wishes.spread]
-        self._soft_taints = any(_soft_taints(seat) for seat in seats.nodes())
+        self._soft_taints = seats.has_soft_taints
         self._preferred = node_affinity(pod["spec"]).get(PREFERRED) or ()
 
     def misfits(self, seat: Seat) -> Sequence[str]:
@@ -141,7 +141,7 @@ class _Request:
         penalty: int = 0
         if self._soft_taints:
             tolerations = self._pod["spec"].get("tolerations") or ()
-            penalty += 100 * sum(not tolerates(tolerations, taint) for taint in _soft_taints(seat))
+            penalty += 100 * sum(not tolerates(tolerations, taint) for taint in seat.soft_taints)
         penalty -= sum(int(entry["weight"]) for entry in self._preferred if matches_term(entry["preference"], seat.node or {}))
         if self._wishes is NO_WISHES:
             return penalty
@@ -188,11 +188,6 @@ def _by_domain(term: Term, seats: Seats) -> Counter[str]:
         if domain is not None:
             counts[domain] += count
     return counts
-
-
-def _soft_taints(seat: Seat) -> Sequence[Mapping[str, Any]]:
-    taints = (seat.node or {"spec": {}})["spec"].get("taints") or ()
-    return [taint for taint in taints if taint["effect"] == "PreferNoSchedule"]
 
 
 def _clash(a: Port, b: Port) -> bool:

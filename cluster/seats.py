@@ -29,6 +29,7 @@ class Seat:
 
     node: Object | None = None
     allocatable: Mapping[str, int] = field(default_factory=dict)
+    soft_taints: Sequence[Mapping[str, Any]] = ()
     pods: dict[Key, Object] = field(default_factory=dict)
     by_owner: Counter[str] = field(default_factory=Counter)
     requested: Counter[str] = field(default_factory=Counter)
@@ -49,6 +50,7 @@ class Seats:
         self._matching: dict[Term, Counter[str]] = {}
         self._repelling: dict[Term, Counter[str]] = {}
         self._namespaces: dict[str, Labels] = {}
+        self.has_soft_taints = False
         self.verdicts: dict[str, Any] = {}
         """The scheduler's memory of which nodes suit a spec; forgotten when a node changes."""
 
@@ -62,13 +64,19 @@ class Seats:
         seat.node = node
         allocatable = node.get("status", {}).get("allocatable") or {}
         seat.allocatable = {resource: milli(amount) for resource, amount in allocatable.items()}
+        taints = node["spec"].get("taints") or ()
+        seat.soft_taints = [taint for taint in taints if taint["effect"] == "PreferNoSchedule"]
         self._order[name(node)] = None
-        self.verdicts.clear()
+        self._nodes_changed()
 
     def remove_node(self, node: str) -> None:
         self._seats[node].node = None
         self._order.pop(node, None)
+        self._nodes_changed()
+
+    def _nodes_changed(self) -> None:
         self.verdicts.clear()
+        self.has_soft_taints = any(seat.soft_taints for seat in self.nodes())
 
     def put_namespace(self, space: str, its_labels: Labels | None) -> None:
         """None: the namespace is gone."""

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import groupby
 from pathlib import Path
 
 from cluster.draft import Draft, Key, key_of
@@ -145,11 +146,12 @@ class Store:
         try:
             self._history.insert(changes, at)
             # Deletions come first in `changes` where an object is created again, so the order must be kept.
-            for change in changes:
-                if change.type == "DELETED":
-                    self._database.execute(_DELETE, change.key)
+            for deletes, alike in groupby(changes, lambda change: change.type == "DELETED"):
+                if deletes:
+                    self._database.executemany(_DELETE, (change.key for change in alike))
                 else:
-                    self._database.execute(_UPSERT, (*change.key, change.revision, change.text))
+                    rows = ((*change.key, change.revision, change.text) for change in alike)
+                    self._database.executemany(_UPSERT, rows)
             self._database.execute(_COUNTERS, counters)
             self._database.execute("COMMIT")
         except BaseException:

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +30,7 @@ from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
 from topo.managed_pod import ManagedPod, container_of_run
 from topo.pod_events import PodEvents
+from topo.pod_maker import PodMaker
 from topo.pods import PodNetwork
 from topo.power import Power, is_off, send_heartbeats, uplinks
 from topo.probe_runner import ProbeRunner
@@ -44,9 +44,6 @@ _RETRY_S = 1.0
 """How long a container that lacks something waits at most until it tries again."""
 _FORCED_GRACE_S = 1.0
 """For a pod that is gone from the API already: the least that the kubelet gives one (killPod)."""
-_SWITCH_INTERVAL_S = 0.0005
-"""The thread that makes pods is back from a system call every 0.1 ms; at Python's 5 ms, it would wait longer for the
-interpreter than for the kernel."""
 
 Message = Callable[[], None]
 """What other threads put on the queue: what to do in the agent's own thread."""
@@ -55,12 +52,13 @@ Message = Callable[[], None]
 class Agent:
     """The loop."""
 
-    def __init__(self, run: Path, cluster: Cluster, power: Power, bridges: Bridges) -> None:
+    def __init__(self, run: Path, cluster: Cluster, power: Power, network: PodNetwork) -> None:
         self._run = run
         self._cluster = cluster
         self._power = power
         self._queue: SimpleQueue[Message] = SimpleQueue()
-        self._network = PodNetwork(cluster, bridges, lambda pods: self._queue.put(lambda: self._on_attached(pods)))
+        self._network = network
+        network.start(lambda pods: self._queue.put(lambda: self._on_attached(pods)))
         self._api = Client(run / API_SOCKET)
         self._pods: dict[str, ManagedPod] = {}
         self._changed: dict[str, ManagedPod] = {}
@@ -383,16 +381,15 @@ class Agent:
 def main() -> None:
     """Run as one of init's services; the run directory is in MININETES_RUN."""
     threading.excepthook = failures.end_process
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ[RUN_VARIABLE])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
-    network = nodes.build(cluster)
+    underlay = nodes.build(cluster)
     _LOG.info("%d nodes are there", len(cluster.nodes))
-    bridges = Bridges(cluster)
-    power = Power(uplinks(network), cluster.node_by_name)
+    network = PodNetwork(cluster, PodMaker(cluster), Bridges(cluster))
+    power = Power(uplinks(underlay), cluster.node_by_name)
     send_heartbeats(Client(run / API_SOCKET), lambda: power.on)
-    Agent(run, cluster, power, bridges).serve_forever()
+    Agent(run, cluster, power, network).serve_forever()
 
 
 if __name__ == "__main__":

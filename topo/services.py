@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.run_directory import RESPONDER_SOCKET, RUN_VARIABLE, SEED
+from cluster.run_directory import API_TLS_SOCKET, RUN_VARIABLE, SEED
 from topo import rootfs
 
 OVS_RUN = "/run/openvswitch"
@@ -52,7 +52,7 @@ def all_services(api_fd: int) -> tuple[Service, ...]:
         _python("controller", "controller.app"),
         _python("responder", "topo.responder"),
         # Last, and when the others have started: nothing of a cluster's start waits for it.
-        _python("kubelet", "topo.kubelet", needs=(f"{rootfs.RUN}/{RESPONDER_SOCKET}",)),
+        _python("kubelet", "topo.kubelet", needs=(f"{rootfs.RUN}/{API_TLS_SOCKET}",)),
     )
 
 

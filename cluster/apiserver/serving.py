@@ -29,6 +29,10 @@ KEEP_ALIVE_S = 75
 
 _STREAM_BUFFER_BYTES = 1 << 18
 
+_SEND_BUFFER_BYTES = 4 << 20
+"""So that a thousand pods leave in one step: while the control loops are at work, the next step is long in coming."""
+_SO_SNDBUFFORCE = 32
+
 
 class Connection(H11Protocol):
     """An HTTP/1.1 connection. An Upgrade header is left to the request's handler."""
@@ -36,6 +40,10 @@ class Connection(H11Protocol):
     def __init__(self, **options: Any) -> None:
         options["app_state"] = {**options["app_state"], "connection": self}
         super().__init__(**options)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        give_room(transport.get_extra_info("socket"))
+        super().connection_made(transport)
 
     @property
     def peer_certificate(self) -> PeerCertificate | None:
@@ -65,6 +73,14 @@ class Connection(H11Protocol):
 
     def _should_upgrade(self) -> bool:
         return False
+
+
+def give_room(to: socket.socket) -> None:
+    """A large send buffer, or as large as the host allows (socket(7), wmem_max)."""
+    try:
+        to.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER_BYTES)
+    except PermissionError:
+        to.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
 
 class Server(uvicorn.Server):
