@@ -34,7 +34,7 @@ The store and the API
     api, client          the internal API, and how every other process talks to it
     server               the process: python -m cluster.server; run_directory: the files and sockets of all processes
     settling, wakeup     when the control loops run, and who is woken when
-    deletion, events     how an object goes; what is told about one
+    deletion, events     how an object goes; what is told about one; broadcaster: a little later
 
 The control loops (docs/architecture.md has them as a table)
     loops, loop_queue    they and the store; which are to run, in which order

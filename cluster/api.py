@@ -20,7 +20,7 @@ from cluster.client import PREFIX
 from cluster.config import is_cluster
 from cluster.deletion import ended_all
 from cluster.documents import Document
-from cluster.draft import Draft
+from cluster.draft import Draft, Key, key_of
 from cluster.events import record_all
 from cluster.json_text import dumps
 from cluster.loops import ControlPlane
@@ -163,12 +163,14 @@ class Api:
         shown = _number(request, "shown", math.inf)
         deadline = asyncio.get_running_loop().time() + timeout_s
         target: int | None = None
+        waits_for: Key | None = None
         self._settling.run()
         while True:
             event = self._wakeup.next()
             # The last pod's readiness changes EndpointSlices, so the revision to wait for is fixed when all pods are
             # settled, and not moved by later writes as long as they stay so.
-            pending = self._plane.is_behind() or any(True for _ in self._unsettled())
+            waits_for = self._an_unsettled_pod(waits_for)
+            pending = self._plane.is_behind() or waits_for is not None
             if pending or target is None:
                 target = self._store.desired_revision
             behind = self._behind(target)
@@ -180,6 +182,13 @@ class Api:
                 named = [missing_pod(pod) for number, pod in enumerate(pods, len(behind)) if number < shown]
                 return self._sync_answer([*behind, *named], len(behind) + len(pods))
             await wait(event, min(left_s, PAUSE_S) if self._plane.is_behind() else left_s)
+
+    def _an_unsettled_pod(self, known: Key | None) -> Key | None:
+        """One of them; that which was found before as long as it is one, since to look at all takes a while."""
+        pod = None if known is None else self._store.get(known)
+        if pod is not None and any(True for _ in unsettled([pod], self._store.list(["Node"]))):
+            return known
+        return next((key_of(pod) for pod in self._unsettled()), None)
 
     def _unsettled(self) -> Iterator[Object]:
         return unsettled(self._store.list(["Pod"]), self._store.list(["Node"]))

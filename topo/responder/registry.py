@@ -89,7 +89,7 @@ class Registry:
             running.terminating.cancel()
         loop = asyncio.get_running_loop()
         for server, listener in running.listeners:
-            loop.remove_reader(listener)
+            loop.remove_reader(listener.fileno())
             listener.close()
             self._owners.pop(_address(running.container, server), None)
         running.closed = True
@@ -126,7 +126,7 @@ class Registry:
         for server, listener in listeners:
             self._owners[_address(container, server)] = container.id
             answer = _answer_datagrams if server.protocol == "udp" else self._accept
-            loop.add_reader(listener, answer, running, server, listener)
+            loop.add_reader(listener.fileno(), answer, running, server, listener)
             kind = "HTTP" if server.protocol == "tcp" and server.kind == "netexec" else server.protocol.upper()
             log.say(f"Started {kind} server on port {server.port}")
 
@@ -148,7 +148,7 @@ class Registry:
                     raise
                 _log.error("cannot accept a connection: %s", error)
                 # The socket stays readable: asking again at once would only burn the processor.
-                loop.remove_reader(listener)
+                loop.remove_reader(listener.fileno())
                 loop.call_later(_RETRY_S, self._accept_again, running, server, listener)
                 return
             accepted.setblocking(False)
@@ -159,7 +159,7 @@ class Registry:
 
     def _accept_again(self, running: Running, server: Server, listener: socket.socket) -> None:
         if self._running.get(running.container.id) is running:
-            asyncio.get_running_loop().add_reader(listener, self._accept, running, server, listener)
+            asyncio.get_running_loop().add_reader(listener.fileno(), self._accept, running, server, listener)
 
 
 def _answer_datagrams(running: Running, server: Server, listener: socket.socket) -> None:
