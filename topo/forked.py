@@ -43,7 +43,7 @@ def become(title: str, keep: Iterable[int] = ()) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    linux.limit_arenas(_ARENAS)
+    linux.tune_malloc(_ARENAS)
     sys.dont_write_bytecode = True
     _use_own_distutils()
 

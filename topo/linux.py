@@ -17,7 +17,7 @@ AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_M_ARENA_MAX = -8
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
 _MOUNT_SETATTR = 442
 """The same number on every architecture (asm-generic/unistd.h)."""
 _PIDFD_GETFD = 438
@@ -100,10 +100,12 @@ def inotify_add_watch(fd: int, path: str, mask: int) -> int:
     return watch
 
 
-def limit_arenas(most: int) -> None:
-    """So many arenas for malloc, at most, in this process: mallopt(3)."""
-    if _libc.mallopt(_M_ARENA_MAX, most) == 0:
-        raise OSError(f"mallopt: {most} arenas")
+def tune_malloc(most_arenas: int) -> None:
+    """So many arenas for malloc, at most, in this process, and blocks of 128 kB and more go back to the kernel as soon
+    as they are free, however many there were: mallopt(3)."""
+    for option, value in ((_M_ARENA_MAX, most_arenas), (_M_MMAP_THRESHOLD, 128 << 10), (_M_TRIM_THRESHOLD, 128 << 10)):
+        if _libc.mallopt(option, value) == 0:
+            raise OSError(f"mallopt: option {option}, value {value}")
 
 
 def pidfd_getfd(pidfd: int, fd: int) -> int:
