@@ -40,10 +40,11 @@ run: setup  ## Start the quickstart cluster, show who reaches whom and how fast;
 	@$(BIN)/python -m experiments.quickstart
 
 test: lint  ## Everything: unit, real switch, real testbed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 tests/unit tests/ovs
+	$(BIN)/python -m pytest tests/e2e tests/conformance
 
 check: lint  ## What needs neither root nor namespaces: linters, unit tests, the pipeline in a real switch
-	$(BIN)/python -m pytest tests/unit tests/ovs
+	$(BIN)/python -m pytest --numprocesses 2 tests/unit tests/ovs
 
 lint: setup
 	$(BIN)/ruff check .

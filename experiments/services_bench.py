@@ -13,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from statistics import median
@@ -25,7 +27,8 @@ from experiments.statistics import Samples
 from experiments.testbed import Machine, Testbed
 
 FEW, MANY = 10, 10_000
-_CONNECTIONS = 1000
+_CONNECTIONS, _TURNS = 1000, 4
+"""Of each arm in a round, and in how many turns."""
 _THROUGHPUT, _RATE, _FIRST_PACKET, _SEEN = 0.95, 0.9, 1.1, 1.2
 _CONNECTING = (sys.executable, str(Path(connecting.__file__)))
 _TARGET_PORT = many_services.TARGET_PORT + 1
@@ -41,20 +44,34 @@ def run(rounds: int, seconds: int, many: int, progress: Callable[[str], None]) -
     """Raises CommandError when an arm does not come up, MachineError where there is no nft."""
     if shutil.which("nft") is None:
         raise MachineError("the program 'nft' is not there; run: sudo apt-get install nftables")
-    measured: list[dict[str, float]] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mininetes-bench-")))
         spec = generated.write(generated.for_throughput("overlay"), directory / "spec.yaml")
-        running = stack.enter_context(testbed.running(spec, "bench-services"))
+        few = stack.enter_context(_ours(spec, FEW))
+        measured = []
+        for number in range(rounds):
+            measured.append(_costs(few, seconds))
+            progress(_said(f"round {number + 1} of {rounds}", measured[-1]))
+        first = _first_packets({"few": few, "many": stack.enter_context(_ours(spec, many))}, many, rounds, progress)
+    return report(statistics.by_arm(measured), statistics.by_arm(first), many)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A testbed with so many Services, whose endpoint is `server`; `client` is on another node."""
+
+    testbed: Testbed
+    server: Machine
+    client: Machine
+
+
+@contextmanager
+def _ours(spec: Path, count: int) -> Iterator[_Pair]:
+    with testbed.running(spec, "bench-services") as running:
         pods = generated.servers(running.inventory())
         server = pods[0]
-        client = next(pod for pod in pods if pod.node != server.node)
-        _add(running, server, 0, FEW)
-        for number in range(rounds):
-            measured.append(_costs(running, server, client, seconds))
-            progress(_said(f"round {number + 1} of {rounds}", measured[-1]))
-        first = _first_packets(running, server, client, rounds, many, progress)
-    return report(statistics.by_arm(measured), statistics.by_arm(first), many)
+        _add(running, server, 0, count)
+        yield _Pair(running, server, next(pod for pod in pods if pod.node != server.node))
 
 
 def _add(running: Testbed, server: Machine, start: int, end: int) -> None:
@@ -70,10 +87,10 @@ def _add(running: Testbed, server: Machine, start: int, end: int) -> None:
     api.wait_realised("controller", many_services.apply(api, objects), _PATIENCE_S)
 
 
-def _costs(running: Testbed, server: Machine, client: Machine, seconds: int) -> dict[str, float]:
+def _costs(pair: _Pair, seconds: int) -> dict[str, float]:
     """Gbit/s and connections a second, by the endpoint's own address and by its Service's."""
-    inside, asking = running.prefix(server.target), running.prefix(client.target)
-    options, own = iperf.Options(seconds=seconds), server.addresses[0]
+    inside, asking = pair.testbed.prefix(pair.server.target), pair.testbed.prefix(pair.client.target)
+    options, own = iperf.Options(seconds=seconds), pair.server.addresses[0]
     arms = {"direct_gbps": iperf.measure(inside, asking, own, options).gbps}
     front = ip_address(many_services.cluster_ip(_IPERF))
     arms["service_gbps"] = iperf.measure(inside, asking, own, options, (front, many_services.PORT)).gbps
@@ -90,28 +107,47 @@ def _asked(prefix: Sequence[str], *words: str) -> str:
 
 
 def _first_packets(
-    running: Testbed, server: Machine, client: Machine, rounds: int, many: int, progress: Callable[[str], None]
+    ours: Mapping[str, _Pair], many: int, rounds: int, progress: Callable[[str], None]
 ) -> list[dict[str, float]]:
-    """Milliseconds until a new connection is answered, p50, per arm: ours and both peers, few Services and many."""
-    found: list[dict[str, float]] = [{} for _ in range(rounds)]
-    asking, measured = running.prefix(client.target), [many_services.cluster_ip(number) for number in range(1, FEW)]
-    for size, count in (("few", FEW), ("many", many)):
-        if size == "many":
-            _add(running, server, FEW, many)
-        with ExitStack() as stack:
-            stack.enter_context(_served(running.prefix(server.target), str(server.addresses[0]), _TARGET_PORT))
-            arms = {f"ours_{size}": (asking, measured)}
+    """Milliseconds until a new connection is answered, p50, per arm: ours and both peers, few Services and many.
+
+    All arms are there at the same time, and each has its turn every few hundred connections: what the machine does
+    meanwhile, it does to all of them.
+    """
+    with ExitStack() as stack:
+        arms: dict[str, Callable[[], Sequence[float]]] = {}
+        for size, pair in ours.items():
+            inside, own = pair.testbed.prefix(pair.server.target), str(pair.server.addresses[0])
+            stack.enter_context(_served(inside, own, _TARGET_PORT))
+            addresses = [many_services.cluster_ip(number) for number in range(1, FEW)]
+            arms[f"ours_{size}"] = partial(_latencies, pair.testbed.prefix(pair.client.target), addresses)
             for style in nft_peer.STYLES:
+                count = {"few": FEW, "many": many}[size]
                 peer = stack.enter_context(isolated.ready("nft_peer", style, str(count)))
                 served = peer.prefix(nft_peer.SERVER)
                 stack.enter_context(_served(served, str(nft_peer.SERVER_ADDRESS), nft_peer.TARGET_PORT))
-                arms[f"{style}_{size}"] = (peer.prefix(nft_peer.CLIENT), [nft_peer.cluster_ip(count - 1)])
-            for one in found:
-                for arm, (prefix, addresses) in arms.items():
-                    targets = [f"{address}:{many_services.PORT}" for address in addresses]
-                    one[f"{arm}_ms"] = median(json.loads(_asked(prefix, "latency", str(_CONNECTIONS), *targets)))
-                progress(_said(f"{count} Services", one))
+                last = [nft_peer.cluster_ip(count - 1)]
+                arms[f"{style}_{size}"] = partial(_latencies, peer.prefix(nft_peer.CLIENT), last)
+        found = []
+        for number in range(rounds):
+            found.append({f"{arm}_ms": median(all_of) for arm, all_of in _in_turn(arms).items()})
+            progress(_said(f"first packets, round {number + 1} of {rounds}", found[-1]))
     return found
+
+
+def _in_turn(arms: Mapping[str, Callable[[], Sequence[float]]]) -> dict[str, list[float]]:
+    """Every arm so often, forwards and backwards in turn."""
+    found: dict[str, list[float]] = {arm: [] for arm in arms}
+    for turn in range(_TURNS):
+        for arm in list(arms)[:: 1 if turn % 2 == 0 else -1]:
+            found[arm] += arms[arm]()
+    return found
+
+
+def _latencies(prefix: Sequence[str], addresses: Sequence[str]) -> Sequence[float]:
+    targets = [f"{address}:{many_services.PORT}" for address in addresses]
+    milliseconds: list[float] = json.loads(_asked(prefix, "latency", str(_CONNECTIONS // _TURNS), *targets))
+    return milliseconds
 
 
 @contextmanager

@@ -20,6 +20,8 @@ RATE = 200
 REPLICAS = 20
 DEAD_S = float(os.environ.get("MININETES_CONTROLLER_DEAD_S", "6"))
 SWITCH_BACK_S = 3.0
+AFFINITY_S = 4
+NAMES = {"s1", "s2", "s3"}
 
 
 @contextmanager
@@ -73,21 +75,41 @@ def test_no_connection_fails_while_all_pods_are_replaced(site: Site) -> None:
 
 def test_no_connection_fails_while_the_controller_is_dead(site: Site) -> None:
     with site.service({"app": "web"}) as service:
-        site.until(lambda: set(site.prober("client2").ask(ips(service)[0], 80, count=3)) <= {"s1", "s2", "s3"}, "web")
+        site.until(lambda: set(site.prober("client2").ask(ips(service)[0], 80, count=3)) <= NAMES, "web")
         with under_load(site, ips(service)[0], DEAD_S + 2) as load:
             end = time.monotonic() + DEAD_S
             while time.monotonic() < end:
                 for number in site.testbed.process_ids("controller.app"):
                     site.testbed.exec("sandbox", "kill", "-9", str(number))
         assert load["failed"] == {}, load
-        assert set(load["answered"]) == {"s1", "s2", "s3"}
+        assert set(load["answered"]) == NAMES
+
+
+def test_a_client_keeps_its_endpoint_until_the_timeout_whoever_restarts(site: Site) -> None:
+    config = {"clientIP": {"timeoutSeconds": AFFINITY_S}}
+    with site.service({"app": "web"}, sessionAffinity="ClientIP", sessionAffinityConfig=config) as service:
+        address, asker = ips(service)[0], site.prober("client2")
+        site.until(lambda: set(asker.ask(address, 80)) <= NAMES, "web")
+        with under_load(site, address, 1000 / RATE) as load:
+            time.sleep(1)
+            old = site.testbed.kill("controller.app")
+            site.testbed.wait_for_restart("controller.app", old)
+        assert (load["made"], load["failed"], len(load["answered"])) == (1000, {}, 1), load
+        time.sleep(AFFINITY_S - 2)
+        assert set(asker.ask(address, 80)) == set(load["answered"]), "before the timeout"
+
+        def another_after_silence() -> bool:
+            time.sleep(AFFINITY_S + 2)  # a switch takes a second or two to look
+            return set(asker.ask(address, 80)) != set(load["answered"])
+
+        wait_until(another_after_silence, 10 * AFFINITY_S, "another endpoint after the timeout")
 
 
 def test_new_connections_soon_after_the_switch_died(site: Site) -> None:
     with site.service({"app": "web"}) as service:
         asker, address = site.prober("client"), ips(service)[0]
-        site.until(lambda: set(asker.ask(address, 80, count=3)) <= {"s1", "s2", "s3"}, "web")
+        site.until(lambda: set(asker.ask(address, 80, count=3)) <= NAMES, "web")
         site.testbed.kill("^ovs-vswitchd")
         began = time.monotonic()
-        site.until(lambda: set(asker.ask(address, 80, timeout_s=0.2)) <= {"s1", "s2", "s3"}, "web again")
+        site.until(lambda: set(asker.ask(address, 80, timeout_s=0.2)) <= NAMES, "web again")
         assert time.monotonic() - began < SWITCH_BACK_S
