@@ -22,6 +22,7 @@ What an object is
     admission            the tolerations that every new Pod gets
     templates, pod_template      where a workload's pod template is; template -> Pod
     selectors, resource_amounts  label selectors; "100m", "64Mi"
+    capabilities         what a container may do
     conditions, times, names     entries of a status; times as the API writes them; names made from the spec
     well_known           labels, annotations and taints that Kubernetes gives a meaning
 

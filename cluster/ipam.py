@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Literal
 
-from cluster import conditions
+from cluster import capabilities, conditions
 from cluster.conditions import Verdict
 from cluster.index import Index
 from cluster.model import MAX_PODS_PER_NODE, Cluster, IPAddress, Node
@@ -35,7 +35,7 @@ def addressed(pod: Object, node: Node, cluster: Cluster, index: Index, now: str)
     if number is None:
         return with_condition(pod, now, "False", "OutOfAddresses", NO_ADDRESS.format(node=node.name))
     index.numbers.last[node.name] = number
-    how = attachment(cluster, index.pod_count())
+    how = attachment(pod, cluster, index.pod_count())
     annotated = {**(pod["metadata"].get("annotations") or {}), ATTACHMENT_ANNOTATION: how}
     metadata = {**pod["metadata"], "annotations": annotated}
     return with_addresses({**pod, "metadata": metadata}, node, addresses(node, number), now)
@@ -55,9 +55,12 @@ def addresses(node: Node, number: int) -> tuple[IPAddress, ...]:
     return tuple(cidr.network_address + number for cidr in node.pod_cidrs)
 
 
-def attachment(cluster: Cluster, pods: int) -> Literal["veth", "macvlan"]:
-    """How a pod hangs on its switch that is bound while the cluster has so many pods."""
+def attachment(pod: Object, cluster: Cluster, pods: int) -> Literal["veth", "macvlan"]:
+    """How a pod hangs on its switch that is bound while the cluster has so many pods. One that may change interfaces
+    has a port of its own in any case: only the switch can hold it to its address then (decision 012)."""
     how = cluster.network.attachment
+    if capabilities.changes_interfaces(pod):
+        return "veth"
     if how == "auto":
         return "veth" if pods <= MAX_VETH_PODS else "macvlan"
     return how

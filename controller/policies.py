@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cluster.model import VXLAN_PORT, Cluster, Node, PodInterface
+from cluster.model import REFUSING_ADDRESSES, VXLAN_PORT, Cluster, Node, PodInterface
 from controller.actions import Goto
 from controller.flow import DIGEST_BITS, Flow, Rules, digest
 from controller.match import bits, eth_type, ip_dst, ip_proto, ip_src, transport_dst
@@ -55,17 +55,9 @@ PRIORITY_SHIFTS = 8
 
 
 def policies(subject: Cluster | Node) -> Rules:
-    """What is so without any policy: a few flows everywhere; one for each address of a node, on it."""
+    """What is so without any policy: a few flows everywhere; two for each address of a node, on it."""
     if isinstance(subject, Node):
-        # "traffic to and from the node where a Pod is running is always allowed"
-        own = dict.fromkeys((*subject.gateway_addresses, *subject.addresses))
-        families = {cidr.version for cidr in subject.pod_cidrs}
-        matches = ((eth_type(address.version), ip_dst(address)) for address in own if address.version in families)
-        to_node = tuple(
-            Flow(EGRESS_POLICY, PRIORITY_TOP, match, (Goto(L3_FORWARDING),), Feature.POLICIES, f"Node {subject.name}")
-            for match in matches
-        )
-        return Rules(on={subject.name: to_node})
+        return Rules(on={subject.name: tuple(_to_node(subject))})
     fixed = (
         (EGRESS_DEFAULT, PRIORITY_NORMAL, bits(EGRESS_ISOLATED, 1), ()),
         (INGRESS_POLICY, PRIORITY_TOP, bits(ESTABLISHED, 1), (Goto(OUTPUT),)),
@@ -76,16 +68,25 @@ def policies(subject: Cluster | Node) -> Rules:
     flows = (
         Flow(table, priority, (match,), actions, Feature.POLICIES, owner) for table, priority, match, actions in fixed
     )
-    # A pod that wraps packets by itself would have a node unwrap them behind all policies.
-    by_hand = (
-        Flow(EGRESS_POLICY, PRIORITY_GUARD, match, (), Feature.POLICIES, owner)
-        for subnet in subject.underlay.subnets
-        if subnet.version in {pods.version for pods in subject.pod_subnets}
-        for match in [
-            (eth_type(subnet.version), ip_dst(subnet), ip_proto("UDP"), transport_dst("UDP", VXLAN_PORT)),
-        ]
-    )
-    return Rules(everywhere=(*flows, *by_hand))
+    return Rules(everywhere=tuple(flows))
+
+
+def _to_node(node: Node) -> Iterator[Flow]:
+    owner = f"Node {node.name}"
+    families = {cidr.version for cidr in node.pod_cidrs}
+    refusing = [REFUSING_ADDRESSES[version] for version in sorted(families)]
+    own = dict.fromkeys((*node.gateway_addresses, *node.addresses))
+    for address in (*own, *refusing):
+        if address.version in families:
+            to_node = (eth_type(address.version), ip_dst(address))
+            # A pod that wraps packets by itself would have the node unwrap them behind all policies.
+            vxlan = (*to_node, ip_proto("UDP"), transport_dst("UDP", VXLAN_PORT))
+            yield Flow(INGRESS_POLICY, PRIORITY_GUARD, vxlan, (), Feature.POLICIES, owner)
+            if address in own:
+                # "traffic to and from the node where a Pod is running is always allowed"
+                yield Flow(
+                    EGRESS_POLICY, PRIORITY_TOP, to_node, (Goto(L3_FORWARDING),), Feature.POLICIES, owner
+                )
 
 
 def own_traffic(pod: PodInterface, isolated: Collection[Direction]) -> Rules:

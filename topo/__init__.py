@@ -9,7 +9,8 @@ The sandbox
     services      which programs those services are; forked: how they start without a new interpreter
     rootfs        what files look like in there: the host's, read-only; a private root for pods
     confine       become a process of a pod or node: its network, its files, few capabilities
-    capabilities, limits   which capabilities; how many open files
+    capabilities, limits   how it loses capabilities; how many open files
+    no_xdp        … and the sockets that would go round its pod's guard
     linux         system calls that Python's library lacks
 
 The network
@@ -21,6 +22,7 @@ The network
     bridging      loop-free forwarding in an underlay that has loops
     nodes         a node's legs: uplink, gateway, tunnel, routes; power: nodes that are switched off
     pods          pods' namespaces and interfaces, in batches; pod_maker: the process that makes them
+    guard         a pod that shares its switch port sends as nobody else
 
 The node agent
     agent         the loop: desired pods -> what runs; what runs -> status

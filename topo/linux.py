@@ -12,6 +12,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 23, 24, 38
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 IN_MODIFY, IN_ATTRIB, IN_NONBLOCK, IN_CLOEXEC = 0x2, 0x4, os.O_NONBLOCK, os.O_CLOEXEC
 AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 
@@ -81,6 +82,17 @@ def prctl(option: int, value: int = 0) -> int:
     result = int(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
     _check(result, f"prctl {option}")
     return result
+
+
+class _SocketFilterProgram(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def set_seccomp_filter(program: bytes) -> None:
+    """Ask this filter, an array of struct sock_filter (8 bytes each), before every system call: seccomp(2)."""
+    described = _SocketFilterProgram(len(program) // 8, program)
+    result = _libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(described), 0, 0)
+    _check(result, "prctl PR_SET_SECCOMP")
 
 
 def sethostname(name: str) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cluster import objects
+from cluster import capabilities, objects
 from cluster.model import Cluster, PodInterface
 from cluster.times import seconds
-from topo import capabilities, confine, container_log, images, pod_files, pod_status, rootfs, runtime, volumes
+from topo import confine, container_log, images, pod_files, pod_status, rootfs, runtime, volumes
 from topo.agnhost_commands import Process, Served
 from topo.confine import Place
 from topo.container import Run
@@ -169,7 +169,7 @@ class ManagedPod:
         """Where a process of this container runs (None: of the pod)."""
         if container is None:
             return place_of_pod(self.pod)
-        return place_of_pod(self.pod, capabilities.of_container(self.life.containers[container].spec))
+        return place_of_pod(self.pod, capabilities.of_container(self.life.containers[container].spec, self.pod))
 
     def start_request(self, container: str, run: int, run_directory: Path) -> dict[str, Any]:
         """What to ask of init to start this container."""

@@ -50,14 +50,17 @@ class NetlinkError(OSError):
 class Message:
     """One encoded request and, for errors, what it was meant to do."""
 
-    __slots__ = ("payload", "purpose", "tolerate")
+    __slots__ = ("acknowledged", "payload", "purpose", "tolerate")
 
     def __init__(
-        self, kind: int, flags: int, body: bytes, purpose: str, tolerate: frozenset[int] = frozenset()
-    ) -> None:
-        self.payload = struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_ACK | flags, 0, 0) + body
+        self, kind: int, flags: int, body: bytes, purpose: str, tolerate: frozenset[int] = frozenset(),
+        acknowledged: bool = True,
+    ) -> None:  # fmt: skip
+        flags |= NLM_F_REQUEST | (NLM_F_ACK if acknowledged else 0)
+        self.payload = struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body
         self.purpose = purpose
         self.tolerate = tolerate
+        self.acknowledged = acknowledged
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -238,8 +241,8 @@ def add_bridge_fdb(index: int, mac: str) -> Message:
 class Socket:
     """A netlink socket of the network namespace in which it was made."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         self._socket.bind((0, 0))
 
@@ -267,14 +270,15 @@ class Socket:
             struct.pack_into("=I", buffer, start + 8, sequence)
         self._socket.send(buffer)
         refusals: list[NetlinkError] = []
-        waiting = len(batch)
-        while waiting:
+        waiting = sum(message.acknowledged for message in batch)
+        while waiting > 0:
             data = self._socket.recv(_RECEIVE_BYTES)
             offset = 0
             while offset < len(data):
                 length, kind, _, sequence = struct.unpack_from("=IHHI", data, offset)
                 if kind == NLMSG_ERROR:
-                    waiting -= 1
+                    # What is refused without having asked for an answer takes all the rest with it.
+                    waiting -= 1 if batch[sequence].acknowledged else waiting
                     number = -struct.unpack_from("=i", data, offset + 16)[0]
                     if number and number not in batch[sequence].tolerate:
                         refusals.append(NetlinkError(number, f"{batch[sequence].purpose}: {os.strerror(number)}"))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster import objects
+from cluster import capabilities, objects
+from cluster.capabilities import NODE, POD_DEFAULT
 from cluster.model import Cluster
-from topo import capabilities, confine, container_env, pod_files, volumes
-from topo.capabilities import NODE, POD_DEFAULT
+from topo import confine, container_env, pod_files, volumes
 from topo.confine import Place
 from topo.sources import Sources
 
@@ -60,7 +60,7 @@ def room_of_container(
     pod: Mapping[str, Any], container: Mapping[str, Any], cluster: Cluster, sources: Sources
 ) -> Room:
     """Of a container of this pod (an entry of its spec.containers or spec.initContainers). Raises ConfigError."""
-    place = place_of_pod(pod, capabilities.of_container(container))
+    place = place_of_pod(pod, capabilities.of_container(container, pod))
     environment = {**confine.environment(place), **container_env.environment(container, pod, sources)}
     files = volumes.files(pod, container, sources)
     return Room(place, environment, pod_files.etc(pod, cluster), container.get("workingDir") or "/", files)

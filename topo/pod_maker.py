@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import NoReturn
 
 from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
-from topo import forked, linux, namespaces, netlink, ovs
+from topo import forked, guard, linux, namespaces, netlink, ovs
 from topo.nodes import GATEWAY, default_routes, router_neighbours
 from topo.places import pod_place
 
@@ -67,11 +67,14 @@ def _make(pods: Sequence[PodInterface], trunks: _Trunks, mtu: int) -> None:
     with netlink.Socket() as root, namespaces.made(by_name) as each:
         for name, fd in each:
             pod = by_name[name]
+            on_trunk = pod.of_port == OF_PORT_TRUNK
             if namespaces.interface_index(INTERFACE, None) is None:
-                if pod.of_port == OF_PORT_TRUNK:
+                if on_trunk:
                     trunks.add_macvlan(pod, fd, mtu)
                 else:
                     _add_veth(pod, fd, root, trunks.port_name(pod), mtu)
+            if on_trunk:
+                guard.hold_to_mac(INTERFACE, pod.mac)
             with netlink.Socket() as own:
                 own.run(_configuration(pod))
 

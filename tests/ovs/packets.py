@@ -26,6 +26,8 @@ class Packet:
     seq: int = 0
     ack: int = 1
     """Of TCP; `ack` counts with the flag only."""
+    payload: bytes = b""
+    """Of UDP."""
 
     def encode(self) -> bytes:
         payload = self._transport()
@@ -39,7 +41,7 @@ class Packet:
     def _transport(self) -> bytes:
         """`tcp_src` and `tcp_dst` are the ports of UDP, too."""
         if self.ip_proto == UDP:
-            datagram = struct.pack("!HHH2x", self.tcp_src, self.tcp_dst, 8)
+            datagram = struct.pack("!HHH2x", self.tcp_src, self.tcp_dst, 8 + len(self.payload)) + self.payload
             return _with_checksum(datagram, 6, self._pseudo_header(len(datagram)))
         acknowledged = self.ack if self.flags & ACK else 0
         fixed = (self.tcp_src, self.tcp_dst, self.seq, acknowledged, 5 << 4, self.flags, 0xFFFF)

@@ -9,7 +9,7 @@ import pytest
 from packets import Packet
 from world import World, world
 
-from cluster.model import GATEWAY_MAC
+from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES, VXLAN_PORT
 from controller.dummy_switch import trunk_name
 
 OUTSIDE = {4: ip_address("192.0.2.1"), 6: ip_address("2001:db8::1")}
@@ -144,9 +144,16 @@ def test_what_is_not_sent_to_the_router_is_dropped(overlay: World, ip_version: i
 @families
 @pytest.mark.parametrize("index", [1, 2])
 def test_a_pod_cannot_send_vxlan_by_hand_to_a_node(overlay: World, ip_version: int, index: int) -> None:
-    (to,) = (address for address in overlay.node(index).addresses if address.version == ip_version)
-    assert overlay.from_pod("a", to, tcp_dst=4789, ip_proto=17) == []
-    assert len(overlay.from_pod("a", to, tcp_dst=4788, ip_proto=17)) == 1
+    node = overlay.node(index)
+    for to in (*node.addresses, *node.gateway_addresses, REFUSING_ADDRESSES[ip_version]):
+        if to.version == ip_version:
+            assert overlay.from_pod("a", to, tcp_dst=VXLAN_PORT, ip_proto=17) == []
+            assert len(overlay.from_pod("a", to, tcp_dst=VXLAN_PORT - 1, ip_proto=17)) == 1
+
+
+def test_pods_wrap_packets_for_each_other(overlay: World) -> None:
+    for name in ("b", "c"):
+        assert len(overlay.from_pod("a", overlay.address(name), tcp_dst=VXLAN_PORT, ip_proto=17)) == 1
 
 
 def test_switch_holds_exactly_what_was_compiled(overlay: World) -> None:

@@ -134,7 +134,17 @@ def test_a_pod_on_an_unknown_node_is_left_alone() -> None:
     ],
 )
 def test_the_attachment_depends_on_the_number_of_pods(wanted: str, pods: int, expected: str) -> None:
-    assert attachment(samples.cluster(1, attachment=wanted), pods) == expected
+    assert attachment(bound(0), samples.cluster(1, attachment=wanted), pods) == expected
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"privileged": True}, {"capabilities": {"add": ["NET_ADMIN"]}}, {"capabilities": {"drop": ["ALL"], "add": ["ALL"]}}],
+)
+def test_a_pod_that_may_change_interfaces_has_a_port_of_its_own(context: Object) -> None:
+    pod = bound(0)
+    pod["spec"]["initContainers"] = [{"name": "setup", "image": "x", "securityContext": context}]
+    assert attachment(pod, samples.cluster(1, attachment="macvlan"), MAX_VETH_PODS + 1) == "veth"
 
 
 def test_a_bound_pod_keeps_its_attachment() -> None:
