@@ -27,7 +27,7 @@ from experiments.statistics import Samples
 from experiments.testbed import Machine, Testbed
 
 FEW, MANY = 10, 10_000
-_CONNECTIONS, _TURNS = 1000, 4
+_CONNECTIONS, _TURNS = 1000, 10
 """Of each arm in a round, and in how many turns."""
 _THROUGHPUT, _RATE, _FIRST_PACKET, _SEEN = 0.95, 0.9, 1.1, 1.2
 _CONNECTING = (sys.executable, str(Path(connecting.__file__)))

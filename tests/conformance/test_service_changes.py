@@ -92,6 +92,7 @@ def test_a_client_keeps_its_endpoint_until_the_timeout_whoever_restarts(site: Si
         site.until(lambda: set(asker.ask(address, 80)) <= NAMES, "web")
         with under_load(site, address, 1000 / RATE) as load:
             time.sleep(1)
+            site.until(lambda: site.testbed.process_ids("controller.app"), "a controller")
             old = site.testbed.kill("controller.app")
             site.testbed.wait_for_restart("controller.app", old)
         assert (load["made"], load["failed"], len(load["answered"])) == (1000, {}, 1), load
