@@ -53,6 +53,7 @@ The control loops (docs/architecture.md has them as a table)
     nodes, machine, node_lifecycle                 the nodes, what they have, and when they fall silent
     namespaces, collector, disruption, event_expiry    namespaces, garbage, disruption budgets, old Events
     system, kubernetes_service                     the objects a cluster has of its own
+    ingress_controller, ingress_annotations        … the ingress controller among them; what it follows
     settled              is everything realised?
 
 Names

@@ -1,12 +1,14 @@
-"""The tolerations that the admission plugin DefaultTolerationSeconds adds to every Pod, however it is created."""
+"""What admission plugins add to new objects, however they are created: tolerations of a Pod (DefaultTolerationSeconds),
+the class of an Ingress (DefaultIngressClass)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cluster import ingress_annotations
 from cluster.model import Cluster
-from cluster.objects import Object
+from cluster.objects import Object, name
 from cluster.well_known import NOT_READY_TAINT, UNREACHABLE_TAINT
 
 
@@ -22,6 +24,24 @@ def admit_pod(pod: Object, cluster: Cluster) -> Object:
     if not added:
         return pod
     return {**pod, "spec": {**spec, "tolerations": [*given, *added]}}
+
+
+def admit_ingress(ingress: Object, classes: Iterable[Object]) -> Object:
+    """An Ingress to be created, with the default class if it says nothing of one: of several default classes the
+    youngest, of these the first by name (plugin/pkg/admission/network/defaultingressclass)."""
+    annotations = ingress["metadata"].get("annotations") or {}
+    if ingress["spec"].get("ingressClassName") is not None or ingress_annotations.CLASS in annotations:
+        return ingress
+    defaults = sorted((each for each in classes if _is_default(each)), key=name)
+    if not defaults:
+        return ingress
+    youngest = max(defaults, key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
+    return {**ingress, "spec": {**ingress["spec"], "ingressClassName": name(youngest)}}
+
+
+def _is_default(ingress_class: Object) -> bool:
+    annotations = ingress_class["metadata"].get("annotations") or {}
+    return bool(annotations.get(ingress_annotations.DEFAULT_CLASS) == "true")
 
 
 def _covers(toleration: Mapping[str, Any], key: str) -> bool:

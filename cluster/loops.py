@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from cluster import deletion
-from cluster.admission import admit_pod
+from cluster.admission import admit_ingress, admit_pod
 from cluster.defaults import complete
 from cluster.draft import Draft, Key, key_of
 from cluster.loop_queue import Loops
@@ -41,21 +41,28 @@ MAX_LATENESS_S = 0.25
 def found(draft: Draft, cluster: Cluster, document: Mapping[str, Any], objects: Iterable[Object]) -> None:
     """The first state of a cluster: what exists before the user's objects, and these, which replace it where the
     names are the same. Raises SpecError, also when a Service asks for an address it cannot have."""
+    given = list(objects)
     draft.put_all(initial_objects(cluster, document, this_machine()))
-    put_given(draft, system_objects(cluster), cluster)
-    put_given(draft, objects, cluster)
+    put_given(draft, system_objects(cluster, given), cluster)
+    put_given(draft, given, cluster)
     draft.put_all(allocate(draft.objects("Service"), cluster.service_subnets))
 
 
 def put_given(draft: Draft, objects: Iterable[Object], cluster: Cluster) -> None:
-    """Create or update objects as a user gives them. Raises SpecError for a Cluster: it cannot change."""
-    for obj in objects:
+    """Create or update objects as a user gives them, IngressClasses before Ingresses that may get one of them. Raises
+    SpecError for a Cluster: it cannot change."""
+    for obj in sorted(objects, key=lambda each: each["kind"] != "IngressClass"):
         if obj["kind"] == "Cluster":
             message = "the cluster of a running testbed cannot change; start another testbed"
             raise SpecError([Problem("", 0, subject(obj), "", message)])
         completed = complete(obj, None)
-        completed = complete(obj, draft.get(key_of(completed)))
-        draft.put(admit_pod(completed, cluster) if obj["kind"] == "Pod" else completed)
+        stored = draft.get(key_of(completed))
+        completed = complete(obj, stored)
+        if obj["kind"] == "Pod":
+            completed = admit_pod(completed, cluster)
+        elif obj["kind"] == "Ingress" and stored is None:
+            completed = admit_ingress(completed, draft.objects("IngressClass"))
+        draft.put(completed)
 
 
 class ControlPlane:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from cluster import ingress_annotations
 from cluster.documents import Document
 from cluster.findings import Finding, Path
 from cluster.problems import Problem
@@ -127,6 +128,8 @@ def _ineffective(data: Mapping[str, Any]) -> Iterator[Ineffective]:
             yield from _fields(data, ("nodes", index), KIND_NODE_FIELDS)
     elif kind not in EFFECTIVE_KINDS:
         yield f"kind {kind}", ("kind",), f"{kind} is kept and does nothing to the network"
+    elif kind == "Ingress":
+        yield from _annotations(data)
     elif path := pod_spec_path(kind):
         yield from _fields(data, path, POD_FIELDS)
         pod_spec = value_at(data, path) or {}
@@ -136,6 +139,14 @@ def _ineffective(data: Mapping[str, Any]) -> Iterator[Ineffective]:
                 yield from _fields(data, (*path, name, index, "resources"), RESOURCES_FIELDS)
     if kind in _JOB_SPECS:
         yield from _fields(data, _JOB_SPECS[kind], JOB_FIELDS)
+
+
+def _annotations(ingress: Mapping[str, Any]) -> Iterator[Ineffective]:
+    for name in (ingress.get("metadata") or {}).get("annotations") or ():
+        if name.startswith(ingress_annotations.PREFIX) and name not in ingress_annotations.FOLLOWED:
+            words = sorted(each.removeprefix(ingress_annotations.PREFIX) for each in ingress_annotations.FOLLOWED)
+            reason = f"of ingress-nginx's annotations there are {', '.join(words)}"
+            yield f"annotation {name}", ("metadata", "annotations", name), reason
 
 
 def _fields(data: Mapping[str, Any], place: Path, reasons: Mapping[str, str]) -> Iterator[Ineffective]:

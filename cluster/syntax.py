@@ -32,6 +32,7 @@ SUBDOMAIN_RULE = (
     "must be a lowercase RFC 1123 subdomain: lower case alphanumeric characters, '-' or '.', at most 253, "
     "starting and ending with an alphanumeric character"
 )
+WILDCARD_RULE = "must be '*.' and a lowercase RFC 1123 subdomain: a wildcard is only a single label, the first"
 PATH_SEGMENT_RULE = "must not be '.' or '..' or hold '/' or '%'"
 LABEL_KEY_RULE = (
     "must be a qualified name: alphanumeric characters, '-', '_' or '.', at most 63, starting and ending with an "
@@ -60,6 +61,11 @@ def is_dns_1035(text: str) -> bool:
 
 def is_subdomain(text: str) -> bool:
     return len(text) <= MAX_SUBDOMAIN_LENGTH and bool(_SUBDOMAIN.fullmatch(text))
+
+
+def is_wildcard(text: str) -> bool:
+    """*.example.com"""
+    return text.startswith("*.") and len(text) <= MAX_SUBDOMAIN_LENGTH and is_subdomain(text[2:])
 
 
 def is_path_segment(text: str) -> bool:

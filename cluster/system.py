@@ -1,4 +1,5 @@
-"""The objects that a cluster has of its own, as `kind create cluster` leaves them: cluster DNS.
+"""The objects that a cluster has of its own, as `kind create cluster` leaves them: cluster DNS; and the ingress
+controller, where somebody needs it.
 
 They are ordinary objects. A manifest of the same kind and name replaces them, and deleting them lasts.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cluster.ingress_controller import controller_objects
 from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.service_ips import FAMILY_NAMES
@@ -23,9 +25,10 @@ _PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
 _IMAGE = "registry.k8s.io/coredns/coredns:v1.11.3"
 
 
-def system_objects(cluster: Cluster) -> Sequence[Object]:
-    """The DNS server and its Service, named and labelled as kubeadm does (cmd/kubeadm/app/phases/addons/dns)."""
-    return [_service(cluster), _deployment()]
+def system_objects(cluster: Cluster, objects: Sequence[Object] = ()) -> Sequence[Object]:
+    """The DNS server and its Service, named and labelled as kubeadm does (cmd/kubeadm/app/phases/addons/dns), and what
+    `objects`, those of the user, need."""
+    return [_service(cluster), _deployment(), *controller_objects(objects)]
 
 
 def dns_addresses(cluster: Cluster) -> Sequence[str]:

@@ -44,6 +44,9 @@ What runs containers
     responder     servers of many pods in one process (a folder); servers: what it serves, as data
     runtime_client         the agent's ends of both
 
+The ingress controller
+    ingress       a program in pods that keeps nginx in line with the Ingresses (a folder)
+
 What people ask
     kubelet       logs, exec, attach, port-forward (a folder)
     commands      mininetes up, down, exec … (a folder)

@@ -5,6 +5,7 @@
 | agnhost | its servers in the responder, by command line as upstream; its clients as /agnhost |
 | pause | nothing |
 | coredns | the cluster's DNS on port 53 in the responder |
+| ingress-nginx/controller | our controller of the machine's nginx (topo/ingress) |
 | a tool image (TOOLS) | its command, from the host's programs |
 | anything else | the published application is not there; something answers on all of its ports instead |
 
@@ -18,6 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.ingress_controller import PROGRAM as INGRESS_CONTROLLER
+from cluster.ingress_controller import is_controller_image
 from cluster.system import DNS_PORT
 from topo import agnhost_commands, container_env
 from topo.agnhost_commands import Process, Served, as_process
@@ -105,6 +108,8 @@ def program(container: Container, pod: Mapping[str, Any], sources: Sources = NOT
         return agnhost_commands.program(command, args, env, cwd, host)
     if image == "coredns":
         return Served(tuple(_dns_servers(image, container, pod, env)), host)
+    if is_controller_image(container.get("image", "")):
+        return as_process((*command, *args) or (INGRESS_CONTROLLER,), env, cwd)
     if image in TOOLS:
         tool = TOOLS[image]
         argv = (*command, *args) if command else (*tool.entrypoint, *(args or tool.default))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from cluster.ingress_controller import controller_objects, runs_controller
 from cluster.model import Cluster
+from cluster.objects import Object
 from cluster.problems import MachineError
 from topo.confine import PATH
 
@@ -21,18 +23,23 @@ PROGRAMS: Mapping[str, str] = {
 }
 """Program -> the Debian package that has it."""
 
+INGRESS_PROGRAMS: Mapping[str, str] = {"nginx": "nginx-light", "openssl": "openssl", "python3": "python3"}
+"""What an ingress controller needs besides."""
 
-def check(cluster: Cluster) -> None:
-    """Raise MachineError naming everything that this cluster needs and the machine has not."""
-    lacking = [*_programs(PROGRAMS), *_kernel(cluster)]
+
+def check(cluster: Cluster, objects: Sequence[Object] = ()) -> None:
+    """Raise MachineError naming everything that this cluster and its objects need and the machine has not."""
+    has_ingress = runs_controller((*objects, *controller_objects(objects)))
+    programs = {**PROGRAMS, **(INGRESS_PROGRAMS if has_ingress else {})}
+    lacking = [*_programs(programs), *_kernel(cluster)]
     if lacking:
         raise MachineError("\n".join(lacking))
 
 
-def _programs(programs: Iterable[str]) -> Iterable[str]:
-    for program in programs:
+def _programs(programs: Mapping[str, str]) -> Iterable[str]:
+    for program, package in programs.items():
         if shutil.which(program, path=PATH) is None:
-            yield f"the program {program!r} is not there; run: sudo apt-get install {PROGRAMS[program]}"
+            yield f"the program {program!r} is not there; run: sudo apt-get install {package}"
 
 
 def _kernel(cluster: Cluster) -> Iterable[str]:

@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from cluster.ingress_controller import PROGRAM as INGRESS_CONTROLLER
 from topo import linux
 
 RUN = "/run/mininetes"
@@ -30,6 +31,15 @@ POD_ETC = "/.etc"
 SCRATCH_DIRECTORIES = ("tmp", "run", "var")
 ETC_OWN_FILES = ("hosts", "resolv.conf", "hostname")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_INGRESS_CODE = "/.ingress-controller"
+_INGRESS_FOLDERS = ("topo/ingress",)
+_INGRESS_FILES = ("topo/__init__.py", "cluster/__init__.py", "cluster/ingress_annotations.py")
+_INGRESS_START = f"""#!/usr/bin/python3 -IS
+import sys
+sys.path.insert(0, "{_INGRESS_CODE}")
+from topo.ingress.controller import main
+sys.exit(main())
+"""
 _NOT_FOR_PODS = {"proc", "sys", "dev", "run", "tmp", "var", "etc", "boot", "mnt", "media", "lost+found"}
 
 
@@ -116,6 +126,7 @@ def _populate_pod_root() -> None:
     _populate_etc(root)
     _populate_dev(root / "dev")
     _add_client(root)
+    add_ingress_controller(root)
     linux.make_read_only(POD_ROOT)
     linux.mount("none", str(root / POD_SCRATCH[1:]), flags=linux.MS_REMOUNT | linux.MS_BIND | linux.MS_NOSUID)
     os.chdir(POD_ROOT)
@@ -152,3 +163,16 @@ def _add_client(root: Path) -> None:
     client = root / "agnhost"
     client.write_bytes((Path(__file__).parent / "agnhost.py").read_bytes())
     client.chmod(0o755)
+
+
+def add_ingress_controller(root: Path) -> None:
+    """The program of the ingress-nginx image, and the part of this project's code that it runs."""
+    ours = Path(__file__).resolve().parents[1]
+    folders = [path for folder in _INGRESS_FOLDERS for path in (ours / folder).iterdir() if path.is_file()]
+    for path in (*folders, *(ours / file for file in _INGRESS_FILES)):
+        copy = root / _INGRESS_CODE[1:] / path.relative_to(ours)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    program = root / INGRESS_CONTROLLER[1:]
+    program.write_text(_INGRESS_START)
+    program.chmod(0o755)

@@ -36,6 +36,11 @@ WORDS: Mapping[str, str] = {
         "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
         rf"'{_LABEL_REGEX}(\.{_LABEL_REGEX})*')"
     ),
+    syntax.WILDCARD_RULE: (
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+        "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
+        rf"regex used for validation is '\*\.{_LABEL_REGEX}(\.{_LABEL_REGEX})*')"
+    ),
     syntax.LABEL_KEY_RULE: (
         "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
         "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster import deletion
-from cluster.admission import admit_pod
+from cluster.admission import admit_ingress, admit_pod
 from cluster.defaults import complete, defaulted
 from cluster.draft import Draft
 from cluster.model import Cluster
@@ -166,6 +166,8 @@ class Writer:
         obj = complete(obj, None, self._draft.next_uid(key))
         if resource.kind == "Pod":
             obj = admit_pod(obj, self._cluster)
+        elif resource.kind == "Ingress":
+            obj = admit_ingress(obj, self._draft.objects("IngressClass"))
         admission.check(target.stored, obj, None)
         return admission.allocated(target.stored, obj, None, self._draft, self._cluster)
 

@@ -6,7 +6,7 @@
     workloads   a selector matches its template; restart policies
     services    Services and EndpointSlices
     policies    NetworkPolicy
-    ingresses   Ingress
+    ingresses   Ingress, IngressClass
     together    what only shows when all objects are seen: duplicates, missing namespaces, named ports
 
 Each is a function from one object to findings. Objects have passed the schema or have lost the fields that did
@@ -31,6 +31,7 @@ _BY_KIND: Mapping[str, Rule] = {
     "EndpointSlice": services.endpoint_slice_findings,
     "NetworkPolicy": policies.findings,
     "Ingress": ingresses.findings,
+    "IngressClass": ingresses.class_findings,
 }
 
 

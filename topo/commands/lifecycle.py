@@ -37,7 +37,7 @@ def up(files: tuple[str, ...], name: str | None, timeout_s: float, quiet: bool) 
     """
     began = time.monotonic()
     spec = load(files, sys.stdin.buffer)
-    machine.check(spec.cluster)
+    machine.check(spec.cluster, spec.objects)
     if not quiet:
         for notice in spec.notices:
             click.echo(f"notice: {notice}", err=True)
