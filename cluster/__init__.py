@@ -34,6 +34,7 @@ The store and the API
     apiserver            the Kubernetes API over HTTP (a folder)
     api, client          the internal API, and how every other process talks to it
     server               the process: python -m cluster.server; run_directory: the files and sockets of all processes
+    seed                 the file with what an empty store starts with, and where that stood in the user's files
     settling, wakeup     when the control loops run, and who is woken when
     deletion, events     how an object goes; what is told about one; broadcaster: a little later
 
@@ -63,6 +64,7 @@ Names
 What a command asks
     plan                 a dry run: what `mininetes plan` prints
     policy_oracle        who reaches whom by the NetworkPolicies; service_oracle: where a connection to a Service ends
+    policy_names         what a policy's rules are called, and where they stand
     reachability, claims tables of who reaches whom; lines that say who must
     commands, waiting    the `mininetes` command; waiting with a limit
 

@@ -8,31 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any, Literal
+from typing import Any
 
 from cluster.model import IPAddress
 from cluster.objects import Object, labels, name, namespace
+from cluster.policy_names import Direction, RuleName
 from cluster.reachability import Tables
 from cluster.selectors import matches
 from cluster.well_known import NAMESPACE_NAME_LABEL
 
-"""The API server puts it on every Namespace: its own name."""
-
-Direction = Literal["ingress", "egress"]
 Party = str | IPAddress
 """A pod ("shop/web-1"), or an address that is no pod's."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleName:
-    """`spec.ingress[index]` or `spec.egress[index]` of a policy ("namespace/name")."""
-
-    policy: str
-    direction: Direction
-    index: int
-
-    def __str__(self) -> str:
-        return f"NetworkPolicy {self.policy}: spec.{self.direction}[{self.index}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 RUN_VARIABLE = "MININETES_RUN"
 """The run directory."""
+INSIDE = "/run/mininetes"
+"""Where every sandbox has its own."""
 NAME_VARIABLE = "MININETES_NAME"
 """The testbed's name."""
 
@@ -28,6 +30,11 @@ KUBECONFIG = "kubeconfig"
 _ONLY_THE_OWNER = 0o177
 """As a umask."""
 _BACKLOG = 128
+
+
+def inside() -> Path:
+    """The run directory, for a program that was put into a sandbox; the variable says so where it is another."""
+    return Path(os.environ.get(RUN_VARIABLE, INSIDE))
 
 
 def listen(path: Path) -> socket.socket:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster import seed
 from cluster.api import Api, application
 from cluster.apiserver import kubeconfig, pki
 from cluster.apiserver.app import KubernetesApi, both
@@ -60,16 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def control_plane(store: Store, seed: Path | None) -> ControlPlane:
-    """The control plane of this store, filled from the seed if it is empty. Raises SpecError."""
+def control_plane(store: Store, file: Path | None) -> ControlPlane:
+    """The control plane of this store, filled from the seed, a file, if it is empty. Raises SpecError."""
     clusters = store.list(["Cluster"])
     if clusters:
         return ControlPlane(store, resolve(cluster_document(clusters[0])))
-    if seed is None:
+    if file is None:
         raise SystemExit("the store is empty: --seed FILE.json must name the cluster")
-    content = json.loads(seed.read_bytes())
-    plane = ControlPlane(store, resolve(content["cluster"]))
-    plane.found(content["cluster"], content["objects"])
+    content = seed.read(file)
+    plane = ControlPlane(store, resolve(content.cluster_document))
+    plane.found(content.cluster_document, content.objects)
     return plane
 
 

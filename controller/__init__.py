@@ -44,10 +44,12 @@ The map of this room, in the order in which data flows through it:
     annotate      a dump of flows, in the words of manifests
     trace_text    what ofproto/trace prints, read
     trace         one packet's way, switch by switch, in the words of manifests
+    trace_policies      what the policies said on that way; trace_expected: what the API says of it
     traced        python -m controller.traced: the same inside the sandbox, beside what the API says
     trace_commands     mininetes trace
     check         every pair asked of what some manifests compile to
-    check_findings, check_words, check_output: what does nothing; why; as table, JSON, JUnit, Markdown
+    check_findings, check_output: what does nothing; as table, JSON, JUnit, Markdown
+    policy_words  what policies said of a connection, in words: for check and trace
     check_command      mininetes check
     commands      mininetes flows, mininetes plan
 

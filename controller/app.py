@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.client import Client
+from cluster.run_directory import API_SOCKET, RUN_VARIABLE
 from controller import framework
 from controller.desired import WATCHED_KINDS
 from controller.realiser import Realiser
@@ -63,7 +64,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # State lives long and has no cycles; to look for some at every 700th new object took 2/3 of a large compilation.
     gc.set_threshold(GC_THRESHOLD)
-    client = Client(Path(os.environ["MININETES_RUN"]) / "api.sock")
+    client = Client(Path(os.environ[RUN_VARIABLE]) / API_SOCKET)
     reports = framework.Queue()
     realiser = Realiser(
         lambda revision, detail: reports.put((revision, detail)),

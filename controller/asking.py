@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.model import GATEWAY_MAC, OF_PORT_TRUNK, OF_PORT_TUNNEL, IPAddress, PodInterface
+from cluster.policy_names import Direction, RuleName
 from controller.compiler import Compiler
 from controller.dummy_switch import DummySwitch
 from controller.flow import Flow
-from controller.pipeline import EGRESS_DEFAULT, INGRESS_DEFAULT, OUTPUT, Feature
-from controller.policy_model import Direction, RuleName
+from controller.pipeline import OUTPUT, Feature
+from controller.policies import DENYING
 from controller.state import NetworkState
 
 ECHO = "ICMP"
@@ -24,7 +25,6 @@ _STEP = re.compile(r"^\s*(\d+)\. .*?priority \d+(?:, cookie (0x[0-9a-f]+))?$", r
 _ADDRESSES = {4: "nw_src={},nw_dst={}", 6: "ipv6_src={},ipv6_dst={}"}
 _KIND = {4: "{}", 6: "{}6"}
 _ECHO_REQUEST = {4: "icmp,icmp_type=8,icmp_code=0", 6: "icmp6,icmpv6_type=128,icmpv6_code=0"}
-_DENYING: dict[str, Direction] = {EGRESS_DEFAULT: "egress", INGRESS_DEFAULT: "ingress"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Asker:
 
     def _answer(self, node: str, source: PodInterface, target: PodInterface, steps: list[Flow]) -> Answer:
         last = steps[-1].table
-        direction = _DENYING.get(last)
+        direction = DENYING.get(last)
         subject = source if direction == "egress" else target
         isolated_by = tuple(self.compiler.policies.isolating(subject.key, direction)) if direction else ()
         return Answer(last == OUTPUT, node, last, self._rules(steps), isolated_by, direction)

@@ -11,12 +11,12 @@ import click
 from cluster import claims
 from cluster.claims import Claim
 from cluster.commands import files_option, output_option
+from cluster.policy_names import Places
 from cluster.problems import MachineError, Problem, SpecError
 from cluster.spec import load
 from controller import check as checking
 from controller import check_output
 from controller.check_findings import useless
-from controller.check_words import Places
 from controller.dummy_switch import DummySwitch
 
 _WRITERS: Mapping[str, Callable[[check_output.Outcome], str]] = {

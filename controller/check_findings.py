@@ -7,13 +7,13 @@ from typing import Any
 
 from cluster.documents import Document
 from cluster.findings import Finding, Path, found
+from cluster.policy_names import Direction
 from cluster.problems import Problem
 from controller.policy_groups import GroupKey, Groups
 from controller.policy_matches import prefixes
 from controller.policy_model import (
     DIRECTIONS,
     PEERS_FIELD,
-    Direction,
     NamedPort,
     NetworkPolicy,
     Peer,

@@ -9,10 +9,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from cluster.claims import Claim
+from cluster.policy_names import Places
 from cluster.problems import Problem
 from cluster.reachability import Tables, lines
 from controller.check import Findings, Violation
-from controller.check_words import Places, reason
+from controller.policy_words import reason
 
 Changed = tuple[str, str, str, bool | None, bool | None]
 _REACHES: Mapping[bool | None, str] = {True: "reaches", False: "does not reach", None: "is not there"}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
+from cluster import run_directory
 from cluster.client import Client
+from cluster.run_directory import API_SOCKET
 from controller.desired import WATCHED_KINDS, initial_state
-
-RUN_DIRECTORY = "/run/mininetes"
-"""Where every sandbox has its run directory, unless MININETES_RUN says otherwise."""
 
 
 def dump_flows(bridge: str) -> str:
@@ -21,8 +18,7 @@ def dump_flows(bridge: str) -> str:
 
 
 def main() -> None:
-    run = Path(os.environ.get("MININETES_RUN", RUN_DIRECTORY))
-    _, objects = Client(run / "api.sock").objects(WATCHED_KINDS)
+    _, objects = Client(run_directory.inside() / API_SOCKET).objects(WATCHED_KINDS)
     nodes = initial_state(objects).cluster.nodes
     json.dump({"objects": objects, "dumps": {node.name: dump_flows(node.bridge) for node in nodes}}, sys.stdout)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES, Cluster, Node, PodInterface
+from cluster.policy_names import Direction
 from controller.actions import Action, DecTTL, Goto, Load, SetField
 from controller.flow import Flow, Rules
 from controller.match import bits, eth_dst, eth_src, eth_type, ip_dst, ip_ttl
@@ -27,7 +28,6 @@ from controller.pipeline import (
     Feature,
     Source,
 )
-from controller.policy_model import Direction
 
 LAST_TTLS = (0, 1)
 """RFC 1812, section 5.3.1: a router forwards no packet whose TTL would become zero."""

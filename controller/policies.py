@@ -7,10 +7,11 @@ and not yet isolated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cluster.model import REFUSING_ADDRESSES, VXLAN_PORT, Cluster, Node, PodInterface
+from cluster.policy_names import Direction, RuleName
 from controller.actions import Goto
 from controller.flow import DIGEST_BITS, Flow, Rules, digest
 from controller.match import bits, eth_type, ip_dst, ip_proto, ip_src, transport_dst
@@ -38,17 +39,17 @@ from controller.policy_matches import Word, network_word, port_words, prefixes
 from controller.policy_model import (
     DIRECTIONS,
     Block,
-    Direction,
     NamedPort,
     NetworkPolicy,
     PortRange,
     Rule,
-    RuleName,
     Selection,
 )
 from controller.policy_parts import PEER_SIDE, Content, Maker, Part
 from controller.state import NetworkState, ObjectKey
 
+DENYING: Mapping[str, Direction] = {EGRESS_DEFAULT: "egress", INGRESS_DEFAULT: "ingress"}
+"""Where a packet of an isolated pod ends that no rule allows, and what the pod is isolated for."""
 CONJUNCTION_BITS = 32
 PRIORITY_SHIFTS = 8
 """One message holds some 4,000 conjunctions of a match; policies of different namespaces share these priorities."""

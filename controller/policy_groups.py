@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cluster.model import IPAddress, PodInterface
+from cluster.well_known import NAMESPACE_NAME_LABEL
 from controller.policy_model import Block, NamedPort, Peer, Selector, selects
-
-NAME_LABEL = "kubernetes.io/metadata.name"
-"""Every Namespace has it, whatever else it has: its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +199,7 @@ class Groups:
     def _in_selected_namespace(self, selector: Selector, namespace: str) -> bool:
         known = self._selected.get((selector, namespace))
         if known is None:
-            labels = {**self._namespace_labels.get(namespace, {}), NAME_LABEL: namespace}
+            labels = {**self._namespace_labels.get(namespace, {}), NAMESPACE_NAME_LABEL: namespace}
             known = self._selected[selector, namespace] = selects(selector, labels)
         return known
 

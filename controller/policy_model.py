@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any, Literal
+from typing import Any
 
 from cluster.model import IPNetwork
 from cluster.objects import Object, name, namespace
+from cluster.policy_names import Direction
 
-Direction = Literal["ingress", "egress"]
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
 PEERS_FIELD: Mapping[Direction, str] = {"ingress": "from", "egress": "to"}
 
@@ -84,18 +84,6 @@ class Rule:
 
     peers: tuple[Peer, ...] | None
     ports: tuple[PortRange | NamedPort, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class RuleName:
-    """`spec.ingress[index]` or `spec.egress[index]` of a policy ("namespace/name")."""
-
-    policy: str
-    direction: Direction
-    index: int
-
-    def __str__(self) -> str:
-        return f"NetworkPolicy {self.policy}: spec.{self.direction}[{self.index}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cluster.policy_names import Direction
 from controller.pipeline import EGRESS_POLICY, INGRESS_POLICY, PRIORITY_HIGH, PRIORITY_NORMAL
 from controller.policy_clauses import Clause, Clauses, Slot
 from controller.policy_groups import Group, Member
 from controller.policy_matches import Word, address_word, conj_id_word
-from controller.policy_model import Direction
 
 TABLES: Mapping[Direction, str] = {"ingress": INGRESS_POLICY, "egress": EGRESS_POLICY}
 SUBJECT_SIDE: Mapping[Direction, str] = {"ingress": "dst", "egress": "src"}

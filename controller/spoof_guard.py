@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cluster.model import Node, PodInterface
+from cluster.policy_names import Direction
 from controller.actions import Action, Goto, Load
 from controller.flow import Flow, Rules
 from controller.match import bits, eth_src, eth_type, in_port, ip_src
@@ -22,7 +23,6 @@ from controller.pipeline import (
     Feature,
     Source,
 )
-from controller.policy_model import Direction
 
 
 def spoof_guard(subject: PodInterface | Node, isolated: Collection[Direction] = ()) -> Rules:

@@ -9,16 +9,12 @@ from typing import Any
 
 from cluster.model import Cluster, IPAddress, PodInterface
 from cluster.objects import Object, labels, name, namespace, pod_interface
+from cluster.well_known import HEADLESS, HEADLESS_LABEL, SERVICE_NAME_LABEL
 from controller.policy_groups import PodIdentity
 from controller.policy_model import NetworkPolicy, network_policy
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-"""On every EndpointSlice: the Service that it belongs to."""
-
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 """On a Service that another proxy is to realise."""
-HEADLESS_LABEL = "service.kubernetes.io/headless"
-"""On a Service that no proxy is to realise, though it has an address."""
 TOPOLOGY_MODE_ANNOTATION = "service.kubernetes.io/topology-mode"
 DEFAULT_AFFINITY_TIMEOUT_S = 10800
 """ClientIPConfig: "Default value is 10800(for 3 hours)"."""
@@ -111,7 +107,7 @@ def service(obj: Mapping[str, Any]) -> Service | None:
     """
     spec = obj.get("spec", {})
     cluster_ips = spec.get("clusterIPs") or [spec.get("clusterIP")]
-    if spec.get("type") == "ExternalName" or not cluster_ips[0] or cluster_ips[0] == "None":
+    if spec.get("type") == "ExternalName" or not cluster_ips[0] or cluster_ips[0] == HEADLESS:
         return None
     if labels(obj).keys() & {PROXY_NAME_LABEL, HEADLESS_LABEL}:
         return None

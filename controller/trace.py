@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Literal
 
 from cluster.model import GATEWAY_MAC, OF_PORT_TRUNK, OF_PORT_TUNNEL, REFUSING_ADDRESSES, Cluster, IPAddress, Node
+from cluster.policy_names import RuleName
 from controller.actions import Conntrack
-from controller.flow import Flow, FlowTable
+from controller.compiler import Compiler
+from controller.flow import Flow
 from controller.pipeline import ENDPOINT_DNAT, PIPELINE, SERVICE_LB
+from controller.policies import DENYING
 from controller.state import NetworkState
 from controller.trace_text import Traced, TracedStep, parse
 
 Ask = Callable[[str, str], str]
 """(bridge, packet as ovs-ofctl writes it) -> what ofproto/trace prints."""
 MAX_HOPS = 8
-Verdict = Literal["delivered", "refused", "dropped", "leaves the cluster"]
+Verdict = Literal["delivered", "refused", "dropped", "denied", "leaves the cluster"]
+"""Denied: dropped, because a policy isolates a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,17 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`owner` is the object behind the flow, `note` what it means here; both "" where no flow matched."""
+    """`owner` is the object behind the flow, `note` what it means here; both "" where no flow matched.
+
+    `rules` are those of policies that let the packet pass here.
+    """
 
     table: str
     match: str
     owner: str
     note: str
     actions: tuple[str, ...]
+    rules: tuple[RuleName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +86,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Tracer:
-    """`tables` by node: what was compiled, to say whose a flow is. `dp_hash` chooses among equal endpoints."""
+    """`compiler` has what the switches hold, to say whose a flow is. `dp_hash` chooses among equal endpoints."""
 
     state: NetworkState
-    tables: Mapping[str, FlowTable]
+    compiler: Compiler
     ask: Ask
     dp_hash: int = 1
     _hops: list[Hop] = field(default_factory=list)
@@ -112,7 +120,8 @@ class Tracer:
         """What becomes of what left the switch: (verdict, where, the next switch's packet if there is one)."""
         node = self._cluster.node_by_name[after.node]
         if traced.out_port is None:
-            return "dropped", f"dropped in {PIPELINE[traced.steps[-1].table_id].name} on {node.name}", None
+            table = PIPELINE[traced.steps[-1].table_id].name
+            return "denied" if table in DENYING else "dropped", f"dropped in {table} on {node.name}", None
         if traced.out_port == OF_PORT_TUNNEL:
             far = next(each for each in self._cluster.nodes if each.tunnel_mac == after.eth_dst)
             return "delivered", f"through the tunnel to {far.name}", replace(
@@ -141,9 +150,11 @@ class Tracer:
 
     def _steps(self, node: str, traced: Traced) -> Iterator[Step]:
         for step in traced.steps:
-            flow = self.tables[node].flows.get((step.table_id, step.cookie or 0))
+            flow = self.compiler.tables[node].flows.get((step.table_id, step.cookie or 0))
             owner = flow.owner if flow else ""
-            yield Step(PIPELINE[step.table_id].name, step.match, owner, self._note(step, flow), tuple(step.actions))
+            rules = tuple(self.compiler.policies.rules_behind(flow)) if flow else ()
+            note, actions = self._note(step, flow), tuple(step.actions)
+            yield Step(PIPELINE[step.table_id].name, step.match, owner, note, actions, rules)
 
     def _note(self, step: TracedStep, flow: Flow | None) -> str:
         if flow is None:

@@ -49,11 +49,13 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         for step in hop["steps"]:
             yield f"  {step['table']:<15} {_of(step)}"
         yield f"  => {hop['end']}"
+    yield from (f"policies  {each['said']}" for each in found["policies"])
     observed, expected = found["observed"], found["expected"]
     where = f"{observed['verdict']}: {observed['at']}, {observed['address']} port {observed['port']}"
     yield f"observed  {where}"
     among = ", ".join(f"{each['address']} port {each['port']}" for each in expected.get("endpoints", ()))
-    yield f"expected  {expected['verdict']}{f': one of {among}' if among else ''}{'' if found['agree'] else '  DIFFERS'}"
+    denied = f" for {expected['denied']}" if expected["denied"] else ""
+    yield f"expected  {expected['verdict']}{denied}{f': one of {among}' if among else ''}{'' if found['agree'] else '  DIFFERS'}"
 
 
 def _of(step: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 _STEP = re.compile(r"^ *(?P<table>\d+)\. (?P<rule>.+)$")
 _RULE = re.compile(r"^(?:(?P<match>.*?), )?priority (?P<priority>\d+)(?:, cookie (?P<cookie>0x[0-9a-f]+))?$")
 _OUTPUT = re.compile(r"^ *(?:-> output port is|output:)\s*(\d+)$")
+_FLOW = re.compile(r"^(?:Flow|Final flow): (\S+)$")
+"""A packet as it comes, also out of a connection table that may have translated it, and as it goes."""
 _HASH_MISSING = re.compile(r"^Datapath actions: .*hash\(")
 
 
@@ -41,8 +43,8 @@ def parse(text: str) -> Traced:
     out_port: int | None = None
     packet: Mapping[str, str] = {}
     for line in text.splitlines():
-        if line.startswith("Final flow: ") and not line.endswith("unchanged"):
-            packet = _fields(line.removeprefix("Final flow: "))
+        if (flow := _FLOW.match(line)) and flow[1] != "unchanged":
+            packet = _fields(flow[1])
         elif found := _STEP.match(line):
             steps.append(_step(int(found["table"]), found["rule"]))
         elif line.startswith(" ") and steps:

@@ -1,13 +1,12 @@
 """`python -m controller.traced SRC DST PORT PROTOCOL`, run inside a sandbox: one packet's way, as JSON.
 
 SRC: [NS/]POD or node/NAME. DST: these, service/[NS/]NAME, or an address. What is observed stands beside what the API
-says (`cluster/service_oracle.py` for Services).
+says (`controller/trace_expected.py`), and beside it what the policies said (`controller/trace_policies.py`).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +15,21 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from cluster import run_directory, seed
 from cluster.client import Client
 from cluster.model import GATEWAY_MAC, OF_PORT_TRUNK, IPAddress, Node
 from cluster.objects import Object, name, namespace
+from cluster.policy_names import Places
 from cluster.problems import NoTestbedError
-from cluster.service_oracle import ClientPlace, Outcome, cluster_ips, outcome
-from controller.compiler import compile
+from cluster.run_directory import API_SOCKET, SEED
+from cluster.service_oracle import cluster_ips
+from controller.compiler import Compiler
 from controller.desired import WATCHED_KINDS, initial_state
-from controller.dump import RUN_DIRECTORY
-from controller.state import NetworkState
-from controller.trace import Ask, Probe, Tracer, Way
+from controller.policy_model import network_policy
+from controller.state import NetworkState, object_key
+from controller.trace import Ask, Probe, Tracer
+from controller.trace_expected import expected
+from controller.trace_policies import judged
 
 SOURCE_PORT = 40000
 
@@ -40,13 +44,20 @@ class Question:
     protocol: str
 
 
-def answer(state: NetworkState, objects: Sequence[Object], question: Question, ask: Ask) -> Mapping[str, Any]:
-    """`objects` are those that the state was made of. Raises NoTestbedError for names that nobody has, ValueError where a trace leads nowhere."""
+def answer(
+    state: NetworkState, objects: Sequence[Object], question: Question, ask: Ask, places: Places | None = None
+) -> Mapping[str, Any]:
+    """`objects` are those that the state was made of, `places` those of policies, where they are known.
+
+    Raises NoTestbedError for names that nobody has, ValueError where a trace leads nowhere.
+    """
+    places = places or Places()
     destinations = _addresses(objects, state, question.destination)
     services = [obj for obj in objects if obj["kind"] == "Service"]
     probe = _probe(state, question, destinations, _port(services, destinations, question))
-    way = Tracer(state, compile(state), ask).way(probe)
-    expected = _expected(objects, services, state, probe)
+    compiler = Compiler(state)
+    way = Tracer(state, compiler, ask).way(probe)
+    should = expected(objects, state, probe, way)
     return {
         "from": question.source,
         "to": question.destination,
@@ -55,8 +66,9 @@ def answer(state: NetworkState, objects: Sequence[Object], question: Question, a
         "port": probe.destination_port,
         "hops": [asdict(hop) for hop in way.hops],
         "observed": {"verdict": way.verdict, "at": way.at, "address": str(way.address), "port": way.port},
-        "expected": _told(expected),
-        "agree": _agree(way, expected),
+        "policies": [each.as_json(places) for each in judged(way, probe.source, state, compiler.policies)],
+        "expected": should.as_json(),
+        "agree": should.agrees(way),
     }
 
 
@@ -98,9 +110,13 @@ def _probe(state: NetworkState, question: Question, destinations: Sequence[IPAdd
     if kind == "node" and rest in cluster.node_by_name:
         node: Node = cluster.node_by_name[rest]
         in_port, mac, sources = OF_PORT_TRUNK, node.gateway_mac, node.gateway_addresses
+        if not any(each in subnet for each in destinations for subnet in (*cluster.pod_subnets, *cluster.service_subnets)):
+            raise NoTestbedError(f"{rest} reaches {question.destination} by routes of its own: no switch is on the way")
     elif pod is not None:
         node = cluster.node_by_name[pod.node]
         in_port, mac, sources = pod.of_port, pod.mac, pod.addresses
+        if set(destinations) & set(sources):
+            raise NoTestbedError(f"{question.source} has this address itself: no switch is on the way")
     else:
         raise NoTestbedError(f"there is no pod or node {question.source!r} with an address")
     for source in sources:
@@ -112,43 +128,24 @@ def _probe(state: NetworkState, question: Question, destinations: Sequence[IPAdd
     raise NoTestbedError(f"{question.source} and {question.destination} have no IP family in common")
 
 
-def _expected(
-    objects: Iterable[Object], services: Sequence[Object], state: NetworkState, probe: Probe
-) -> Outcome | None:
-    """None: nothing but that it arrives where it is sent."""
-    if not any(probe.destination in subnet for subnet in state.cluster.service_subnets):
-        return None
-    slices = [obj for obj in objects if obj["kind"] == "EndpointSlice"]
-    place = ClientPlace(probe.node, state.cluster.node_by_name[probe.node].zone or "")
-    return outcome(services, slices, place, probe.destination, probe.protocol, probe.destination_port)
-
-
-def _told(expected: Outcome | None) -> Mapping[str, Any]:
-    if expected is None:
-        return {"verdict": "delivered"}
-    endpoints = sorted(expected.endpoints)
-    verdict = "delivered" if expected.verdict == "reaches" else expected.verdict
-    return {"verdict": verdict, "endpoints": [{"address": str(address), "port": port} for address, port in endpoints]}
-
-
-def _agree(way: Way, expected: Outcome | None) -> bool:
-    if expected is None or expected.verdict == "reaches":
-        return way.verdict == "delivered" and (expected is None or (way.address, way.port) in expected.endpoints)
-    return way.verdict == expected.verdict
-
-
 def _ask(bridge: str, packet: str) -> str:
     command = ("ovs-appctl", "ofproto/trace", bridge, packet)
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def _places(run: Path, state: NetworkState) -> Places:
+    """Of the policies that still are as the files had them; of what was made or changed later, no file is known."""
+    given = seed.read(run / SEED).documents
+    return Places(each for each in given if state.policies.get(object_key(each.data)) == network_policy(each.data))
+
+
 def main() -> None:
     source, destination, port, protocol = sys.argv[1:]
-    run = Path(os.environ.get("MININETES_RUN", RUN_DIRECTORY))
-    _, objects = Client(run / "api.sock").objects(WATCHED_KINDS)
-    question = Question(source, destination, int(port) if port else None, protocol.upper())
+    run = run_directory.inside()
+    _, objects = Client(run / API_SOCKET).objects(WATCHED_KINDS)
+    question, state = Question(source, destination, int(port) if port else None, protocol.upper()), initial_state(objects)
     try:
-        json.dump(answer(initial_state(objects), objects, question, _ask), sys.stdout)
+        json.dump(answer(state, objects, question, _ask, _places(run, state)), sys.stdout)
     except NoTestbedError as error:
         sys.exit(str(error))
 

@@ -12,10 +12,11 @@ import os
 import sys
 from pathlib import Path
 
+from cluster import run_directory
 from cluster.ingress_controller import PROGRAM as INGRESS_CONTROLLER
 from topo import linux
 
-RUN = "/run/mininetes"
+RUN = run_directory.INSIDE
 """The testbed's run directory, as seen inside the sandbox."""
 NETNS = "/run/netns"
 POD_ROOT = f"{RUN}-pod-root"

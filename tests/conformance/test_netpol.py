@@ -78,6 +78,20 @@ def test_policies_see_what_is_behind_a_service(site: Site) -> None:
         site.restore()
 
 
+def test_trace_tells_what_packets_do(site: Site) -> None:
+    case, evolving = named("ports", "a name and a peer"), site.evolving()
+    try:
+        site.do(case.steps[0].actions, evolving)
+        cells = site.matrix().cells["TCP/81"]
+        for source, target, allowed in (("y/a", "x/a", True), ("z/a", "x/a", False), ("x/a", "y/a", True)):
+            told = site.testbed.mininetes("trace", source, target, "--port", "81")
+            assert told.status == 0, str(told)
+            assert cells[source][target] == allowed
+            assert f"observed  {'delivered' if allowed else 'denied'}" in told.stdout, str(told)
+    finally:
+        site.restore()
+
+
 def test_every_case_of_the_list_is_one_of_ours() -> None:
     for cases in UPSTREAM.values():
         ((family, title),) = cases.items()

@@ -5,21 +5,50 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from manifests import cluster, netexec, pod, tools
 from testbeds import CALLER, Testbed, started
 
+SYNC_TIMEOUT_S = 30.0
+POLICY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: open, namespace: shop}
+spec:
+  podSelector: {}
+  ingress:
+  - ports: [{port: 1}]
+  - from:
+    - ipBlock: {cidr: 0.0.0.0/0}
+"""
+"""Isolates, and lets everybody in."""
+
 
 @pytest.fixture(scope="module")
-def testbed() -> Iterator[Testbed]:
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    policy = tmp_path_factory.mktemp("policy") / "policy.yaml"
+    policy.write_text(POLICY)
     in_shop = pod("web", netexec())
     in_shop["metadata"]["namespace"] = "shop"
     shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
     pair = pod("pair", netexec(), tools(env=[{"name": "WHO", "value": "sidecar"}]))
     spec = (cluster(clients=1), shop, in_shop, pair, pod("tools"))
-    with started(*spec) as running:
+    with started(*spec, files=(policy,)) as running:
         yield running
+
+
+def test_trace_names_the_line_of_the_rule_while_it_is_as_it_was(testbed: Testbed) -> None:
+    told = testbed.mininetes("trace", "tools", "shop/web", "-o", "json")
+    assert told.status == 0, str(told)
+    (rule,) = json.loads(told.stdout)["policies"][1]["rules"]
+    assert (rule["name"], rule["index"], Path(rule["file"]).name, rule["line"]) == ("open", 1, "policy.yaml", 8)
+    testbed.client.apply([yaml.safe_load(POLICY.replace("port: 1", "port: 2"))])
+    testbed.client.sync(SYNC_TIMEOUT_S)
+    told = testbed.mininetes("trace", "tools", "shop/web")
+    assert "allowed by NetworkPolicy shop/open: spec.ingress[1] (IngressPolicy on worker" in told.stdout, str(told)
 
 
 def prompt(testbed: Testbed, *commands: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("cluster", "topo", "experiments")
+ROOMS = ("cluster", "topo", "controller", "experiments")
 MAPS = sorted(path for room in ROOMS for path in (ROOT / room).rglob("__init__.py"))
 
 

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "netpol"))
 
 from cases import QUESTIONS, SHARED, Case, Evolving, base, differences, own_cases, planned, shared_base, shared_cases
 
-from cluster.policy_oracle import Oracle, RuleName
+from cluster.policy_names import RuleName
+from cluster.policy_oracle import Oracle
 
 OWN, GIVEN = list(own_cases()), list(shared_cases())
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
 import time
 
 import click
 
+from cluster import seed
 from cluster.client import Client, NotInSyncError
 from cluster.commands import files_option, name_option, output_option, print_json, print_table
 from cluster.model import Cluster
@@ -75,8 +75,7 @@ def _api_listener(cluster: Cluster) -> socket.socket:
 
 
 def _start(testbed: Testbed, spec: Spec, listener: socket.socket) -> None:
-    seed = {"cluster": spec.cluster_document, "objects": spec.objects}
-    (testbed.directory / SEED).write_text(json.dumps(seed))
+    seed.write(testbed.directory / SEED, spec.cluster_document, spec.documents)
     try:
         sandbox.start(testbed, testbed.directory / "init.log", listener, init.main)
     except BaseException:
