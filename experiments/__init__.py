@@ -14,11 +14,13 @@
     throughput       bench throughput: our pipeline beside one NORMAL flow, on the same datapath
     api_bench        bench api: writes per second, watches, memory; by api_client, in api_scale and api_watchers,
                      beside api_floor
-    policy_bench     bench policy: flows, time and memory of NetworkPolicies, and what one relabelled pod costs
+    policy_bench     bench policy: flows, time and memory of NetworkPolicies, and what one relabelled pod costs;
+                     policy_throughput: what they cost packets
     services_bench   bench services: a Service's address beside its endpoint's, many Services beside few and beside
                      nft_peer; connecting is what connects
     programming_bench  bench programming: from the API to the last switch; switch_load does it inside the sandbox
-    many_services    Services by the thousand
+    many_services    Services by the thousand; many_policies: NetworkPolicies; bulk: how they come into the API
+    connections      connecting, run in two machines
     memory           how much of the machine's memory something takes
 
     floor            the same namespaces, interfaces and bridges with nothing around them

@@ -159,7 +159,11 @@ def bench_programming(services: int, changes: int, form: str) -> int:
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
 @click.option("--pods", type=click.IntRange(min=policy_bench.SMALL_PODS), default=policy_bench.PODS, show_default=True,
               help="Pods of the large cluster; ten policies for each fifty.")  # fmt: skip
+@click.option("--policies", type=click.IntRange(min=1), default=policy_bench.POLICIES, show_default=True,
+              help="Policies around the pods whose throughput is measured.")  # fmt: skip
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
+              help="Seconds per measurement of throughput.")  # fmt: skip
 @output_option("table", "json")
-def bench_policy(rounds: int, pods: int, form: str) -> int:
-    """NetworkPolicies: time and memory to compile, flows, and what one relabelled pod costs."""
-    return _answer(lambda: policy_bench.run(rounds, pods, _progress), form)
+def bench_policy(rounds: int, pods: int, policies: int, seconds: int, form: str) -> int:
+    """NetworkPolicies: time and memory to compile, flows, what one relabelled pod costs, and what packets pay."""
+    return _answer(lambda: policy_bench.run(rounds, seconds, pods, policies, _progress), form)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
-from pathlib import Path
-from typing import Any
+from itertools import chain
 
 from cluster.client import Client
-from experiments.testbed import Testbed
+from experiments import bulk
+from experiments.bulk import Object
 
-Object = dict[str, Any]
 PORT, TARGET_PORT = 80, 8080
 NAMESPACE = "many"
 """Not that of any pod: a thousand Services' environment variables (enableServiceLinks) let no program start."""
 _FIRST_IP = IPv4Address("10.96.64.0")
-_AT_A_TIME = 1000
 
 
 def cluster_ip(number: int) -> str:
@@ -39,17 +37,6 @@ def endpoints(number: int, addresses: Sequence[str], port: int = TARGET_PORT) ->
     }  # fmt: skip
 
 
-def apply(client: Client, objects: Iterator[Object]) -> int:
-    """In transactions of a thousand; the last one's revision."""
-    batch: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
-    revision = 0
-    for each in objects:
-        batch.append(each)
-        if len(batch) == _AT_A_TIME:
-            revision, batch = client.apply(batch), []
-    return client.apply(batch) if batch else revision
-
-
-def client_of(testbed: Testbed) -> Client:
-    """The testbed's API as its own parts use it: no TLS, no authentication in what is measured."""
-    return Client(Path(testbed.output("kubeconfig").strip()).with_name("api.sock"))
+def apply(client: Client, objects: Iterable[Object]) -> int:
+    """With their namespace; the last one's revision."""
+    return bulk.apply(client, chain([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}], objects))

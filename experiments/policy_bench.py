@@ -1,6 +1,8 @@
-"""bench policy: what NetworkPolicies cost to compile, how many flows they are, and what one relabelled pod changes.
+"""bench policy: what NetworkPolicies cost to compile, how many flows they are, what one relabelled pod changes, and what
+they cost the packets that they allow.
 
-The controller's code is measured in processes of its own (`controller.policy_figures`), so that memory is its alone.
+The controller's code is measured in processes of its own (`controller.policy_figures`), so that memory is its alone;
+packets in testbeds (`policy_throughput`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments import statistics
+from experiments import policy_throughput, statistics
 from experiments.goals import Goal, Report
 from experiments.statistics import Samples
 from experiments.testbed import CommandError
@@ -19,12 +21,14 @@ from experiments.testbed import CommandError
 SMALL_PODS, PODS = 100, 5_000
 SOURCES = DESTINATIONS = 250
 PORTS = 10
-_FLOWS, _COMPILE_S, _MEMORY_GB, _RELABEL_MS, _GROWTH = 600, 10.0, 1.0, 20.0, 1.5
+POLICIES = 1000
+"""Around the pods whose throughput is measured."""
+_FLOWS, _COMPILE_S, _MEMORY_GB, _RELABEL_MS, _GROWTH, _THROUGHPUT = 600, 10.0, 1.0, 20.0, 1.5, 0.95
 
 Progress = Callable[[str], None]
 
 
-def run(rounds: int, pods: int, progress: Progress) -> Report:
+def run(rounds: int, seconds: int, pods: int, policies: int, progress: Progress) -> Report:
     """Raises CommandError when a measurement fails."""
     product = _figures("product", SOURCES, DESTINATIONS, PORTS)
     measured = []
@@ -32,7 +36,8 @@ def run(rounds: int, pods: int, progress: Progress) -> Report:
         progress(f"round {number + 1} of {rounds}")
         measured.append(_round(pods))
         progress("  " + ", ".join(f"{arm} {value:.3g}" for arm, value in measured[-1].items()))
-    return report(product, statistics.by_arm(measured), pods)
+    packets = policy_throughput.run(rounds, seconds, policies, progress)
+    return report(product, statistics.by_arm(measured), statistics.by_arm(packets), pods, policies)
 
 
 def _round(pods: int) -> dict[str, float]:
@@ -57,7 +62,12 @@ def _figures(*arguments: object) -> Mapping[str, Any]:
     return figures
 
 
-def report(product: Mapping[str, Any], arms: Mapping[str, Samples], pods: int) -> Report:
+def report(
+    product: Mapping[str, Any], arms: Mapping[str, Samples], packets: Mapping[str, Samples], pods: int, policies: int
+) -> Report:
+    """`arms` as `_round`, `packets` as `policy_throughput.run` measures them."""
+    throughput = policy_throughput.ratios(packets, "gbps")
+    rate = policy_throughput.ratios(packets, "per_s")
     growth = arms["relabel_ms"].over(arms["small_relabel_ms"])
     of = f"{SOURCES} sources x {DESTINATIONS} destinations x {PORTS} ports"
     goals: Sequence[Goal] = (
@@ -66,6 +76,12 @@ def report(product: Mapping[str, Any], arms: Mapping[str, Samples], pods: int) -
         Goal(f"memory with {pods} pods", arms["memory_bytes"].median / 1e9, "at most", _MEMORY_GB, "GB"),
         Goal("one relabelled pod, slowest", arms["relabel_max_ms"].median, "at most", _RELABEL_MS, "ms"),
         Goal(f"relabelled: t({pods}) over t({SMALL_PODS})", growth.median, "at most", _GROWTH, "x"),
-    )
-    raw: dict[str, Any] = {name: samples.as_json() for name, samples in {**arms, "growth": growth}.items()}
-    return Report("policy", tuple(goals), {**raw, "product": dict(product), "pods": pods})
+        *(
+            Goal(f"throughput with {policies} policies over without, {kind.replace('_', ' ')}", ratio.median, "at least",
+                 _THROUGHPUT, "x") for kind, ratio in throughput.items()
+        ),
+    )  # fmt: skip
+    ratios = {f"{kind}_throughput": ratio for kind, ratio in throughput.items()}
+    ratios |= {f"{kind}_connections": ratio for kind, ratio in rate.items()} | {"growth": growth}
+    raw: dict[str, Any] = {name: samples.as_json() for name, samples in {**arms, **packets, **ratios}.items()}
+    return Report("policy", tuple(goals), {**raw, "product": dict(product), "pods": pods, "policies": policies})

@@ -17,7 +17,7 @@ from statistics import quantiles
 from typing import Any
 
 from cluster.client import Client
-from experiments import generated, many_services, testbed
+from experiments import bulk, generated, many_services, testbed
 from experiments.goals import Goal, Report
 from experiments.testbed import SANDBOX
 
@@ -40,7 +40,7 @@ def run(services: int, changes: int, progress: Callable[[str], None]) -> Report:
         spec = Path(directory) / "spec.yaml"
         generated.write([generated.cluster("programming", WORKERS)], spec)
         with testbed.running(spec, "bench-programming") as running:
-            client = many_services.client_of(running)
+            client = bulk.client_of(running)
             _add(client, 0, FEW, chance)
             few = _changes(client, FEW, max(changes // 10, 20), chance)
             progress(f"{FEW} Services: p50 {_percentile(few['ms'], 50):.1f} ms, {few['messages']:.2f} messages a change")

@@ -6,10 +6,7 @@ measurement sees nothing.
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +17,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from cluster.problems import MachineError
-from experiments import connecting, generated, iperf, isolated, many_services, nft_peer, statistics, testbed
+from experiments import bulk, connections, generated, iperf, isolated, many_services, nft_peer, statistics, testbed
 from experiments.goals import Goal, Report
 from experiments.iperf import FIRST_PORT
 from experiments.statistics import Samples
@@ -30,7 +27,6 @@ FEW, MANY = 10, 10_000
 _CONNECTIONS, _TURNS = 1000, 10
 """Of each arm in a round; in how many turns an arm is measured, so that what else the machine does hits all of them."""
 _THROUGHPUT, _RATE, _FIRST_PACKET, _SEEN = 0.95, 0.9, 1.1, 1.2
-_CONNECTING = (sys.executable, str(Path(connecting.__file__)))
 _TARGET_PORT = many_services.TARGET_PORT + 1
 """Not the one on which the pod serves HTTP."""
 _DIRECT_PORT = _TARGET_PORT + 1
@@ -76,7 +72,7 @@ def _ours(spec: Path, count: int) -> Iterator[_Pair]:
 
 def _add(running: Testbed, server: Machine, start: int, end: int) -> None:
     address, ports = str(server.addresses[0]), {_IPERF: FIRST_PORT}
-    api = many_services.client_of(running)
+    api = bulk.client_of(running)
     objects = (
         made for number in range(start, end)
         for made in (
@@ -94,7 +90,7 @@ def _costs(pair: _Pair, seconds: int) -> dict[str, float]:
     arms = {"direct_gbps": iperf.measure(inside, asking, own, options).gbps}
     front = ip_address(many_services.cluster_ip(_IPERF))
     arms["service_gbps"] = iperf.measure(inside, asking, own, options, (front, many_services.PORT)).gbps
-    with _served(inside, str(own), _TARGET_PORT), _served(inside, str(own), _DIRECT_PORT):
+    with connections.served(inside, str(own), _TARGET_PORT), connections.served(inside, str(own), _DIRECT_PORT):
         rates = _in_turn({
             "direct": partial(_rate, asking, f"{own}", _DIRECT_PORT, seconds),
             "service": partial(_rate, asking, many_services.cluster_ip(1), many_services.PORT, seconds),
@@ -104,11 +100,7 @@ def _costs(pair: _Pair, seconds: int) -> dict[str, float]:
 
 def _rate(prefix: Sequence[str], address: str, port: int, seconds: float) -> Sequence[float]:
     """Of one turn, a part of these seconds."""
-    return [float(_asked(prefix, "rate", address, str(port), str(seconds / _TURNS)))]
-
-
-def _asked(prefix: Sequence[str], *words: str) -> str:
-    return testbed.output_of((*prefix, *_CONNECTING, *words))
+    return [connections.per_second(prefix, address, port, seconds / _TURNS)]
 
 
 def _first_packets(
@@ -123,14 +115,14 @@ def _first_packets(
         arms: dict[str, Callable[[], Sequence[float]]] = {}
         for size, pair in ours.items():
             inside, own = pair.testbed.prefix(pair.server.target), str(pair.server.addresses[0])
-            stack.enter_context(_served(inside, own, _TARGET_PORT))
+            stack.enter_context(connections.served(inside, own, _TARGET_PORT))
             addresses = [many_services.cluster_ip(number) for number in range(1, FEW)]
             arms[f"ours_{size}"] = partial(_latencies, pair.testbed.prefix(pair.client.target), addresses)
             for style in nft_peer.STYLES:
                 count = {"few": FEW, "many": many}[size]
                 peer = stack.enter_context(isolated.ready("nft_peer", style, str(count)))
                 served = peer.prefix(nft_peer.SERVER)
-                stack.enter_context(_served(served, str(nft_peer.SERVER_ADDRESS), nft_peer.TARGET_PORT))
+                stack.enter_context(connections.served(served, str(nft_peer.SERVER_ADDRESS), nft_peer.TARGET_PORT))
                 last = [nft_peer.cluster_ip(count - 1)]
                 arms[f"{style}_{size}"] = partial(_latencies, peer.prefix(nft_peer.CLIENT), last)
         found = []
@@ -151,20 +143,7 @@ def _in_turn(arms: Mapping[str, Callable[[], Sequence[float]]]) -> dict[str, lis
 
 def _latencies(prefix: Sequence[str], addresses: Sequence[str]) -> Sequence[float]:
     targets = [f"{address}:{many_services.PORT}" for address in addresses]
-    milliseconds: list[float] = json.loads(_asked(prefix, "latency", str(_CONNECTIONS // _TURNS), *targets))
-    return milliseconds
-
-
-@contextmanager
-def _served(prefix: Sequence[str], address: str, port: int) -> Iterator[None]:
-    argv = (*prefix, *_CONNECTING, "serve", address, str(port))
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield
-        finally:
-            process.terminate()
+    return connections.latencies_ms(prefix, _CONNECTIONS // _TURNS, targets)
 
 
 def report(costs: Mapping[str, Samples], first: Mapping[str, Samples], many: int) -> Report:

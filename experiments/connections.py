@@ -1,0 +1,42 @@
+"""`connecting`, run in two machines: one accepts, one connects. A machine is a command prefix, as for `iperf`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments import connecting, testbed
+
+_CONNECTING = (sys.executable, str(Path(connecting.__file__)))
+
+
+@contextmanager
+def served(prefix: Sequence[str], address: str, port: int) -> Iterator[None]:
+    """Somebody accepts there for as long as the context lasts."""
+    argv = (*prefix, *_CONNECTING, "serve", address, str(port))
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def per_second(prefix: Sequence[str], address: str, port: int, seconds: float) -> float:
+    """How many connections, one after the other."""
+    return float(_asked(prefix, "rate", address, str(port), str(seconds)))
+
+
+def latencies_ms(prefix: Sequence[str], count: int, targets: Sequence[str]) -> list[float]:
+    """Of each of `count` connections, to each "ADDRESS:PORT" in turn."""
+    samples: list[float] = json.loads(_asked(prefix, "latency", str(count), *targets))
+    return samples
+
+
+def _asked(prefix: Sequence[str], *words: str) -> str:
+    return testbed.output_of((*prefix, *_CONNECTING, *words))
