@@ -67,9 +67,13 @@ class _Request:
         self._spreads = [(spread, self._spread_counts(spread)) for spread in pod_wishes.spread]
         self._soft_taints = seats.has_soft_taints
         self._preferred = node_affinity(pod["spec"]).get(PREFERRED) or ()
+        self._is_plain = pod_wishes is NO_WISHES and not (self._ports or self._repelled or self._spreads)
+        self._has_no_preference = pod_wishes is NO_WISHES and not (self._soft_taints or self._preferred)
 
     def misfits(self, seat: Seat) -> Sequence[str]:
         """Why what is there keeps the pod off a node: all reasons of the first filter that does."""
+        if self._is_plain:
+            return self._lacking(seat)
         if self._ports and any(_clash(port, taken) for port in self._ports for taken in seat.ports):
             return ["node(s) didn't have free ports for the requested pod ports"]
         if lacking := self._lacking(seat):
@@ -81,7 +85,8 @@ class _Request:
 
     def rank(self, seat: Seat) -> tuple[int, int, int]:
         """How little a node suits the pod; lower is better."""
-        return self._penalty(seat), seat.by_owner[self._owner], len(seat.pods)
+        penalty = 0 if self._has_no_preference else self._penalty(seat)
+        return penalty, seat.by_owner[self._owner], len(seat.pods)
 
     def _lacking(self, seat: Seat) -> Sequence[str]:
         lacking = []
