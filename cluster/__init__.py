@@ -3,16 +3,9 @@
 The map of this room, in the order in which data flows through it.
 
 What a user writes
-    documents            YAML files in, documents with line numbers out (the one door to YAML)
-    problems, findings   what is wrong with it, and where
-    schema               strict validation against the Kubernetes schemas; jsonschema_findings: its errors in our words
-    rules, syntax        what the API server enforces beyond the schemas (a folder); what names and ports look like
-    manifests            one manifest, checked
-    config               the cluster document (kind's or ours) -> model.Cluster; config_fields: its schema
-    underlay             a named topology -> switches and links; underlay_findings, quantities: what can be wrong with it
-    addressing           which addresses a cluster has
-    notices              what is accepted and has no effect
-    spec                 all of the above in one call: paths -> Spec
+    reading              YAML files -> objects that are right, or everything that is wrong with them (a folder)
+    rules                what the API server enforces beyond the schemas (a folder)
+    problems             what is wrong, told with file and line
 
 What an object is
     model                what a cluster is once its document was read: nodes, network, links, addresses
@@ -20,8 +13,8 @@ What an object is
     kinds, resources     which kinds there are; how the API serves them
     defaults             an object as given -> as stored; default_tables: Kubernetes' defaults as data
     admission            the tolerations that every new Pod gets
-    templates, pod_template      where a workload's pod template is; template -> Pod
-    selectors, resource_amounts  label selectors; "100m", "64Mi"
+    templates            where a workload's pod template is
+    selectors            label selectors
     capabilities         what a container may do
     conditions, times, names     entries of a status; times as the API writes them; names made from the spec
     well_known           labels, annotations and taints that Kubernetes gives a meaning
@@ -42,18 +35,11 @@ The control loops (docs/architecture.md has them as a table)
     loops, loop_queue    they and the store; which are to run, in which order
     marks, index         which of them a change concerns; what they look things up in
     context              what a loop is given
-    deployments, …       one file for each kind of workload and what only it needs: rollouts, revisions, deployment_status,
-                         replicasets, statefulsets, stateful_identity, daemonsets, jobs, job_indexes, cronjobs, cron
-    adoption, availability, controller_revisions   what several of them need
-    placing              pods get a node and an address:
-      scheduler, seats, node_fit, pod_affinity     … the node
-      ipam, addresses                              … the address
-    services, service_ips, node_ports              Services get their addresses and node ports
-    service_slices, endpoints                      Services -> EndpointSlices
-    endpoints_objects, mirroring                   … -> Endpoints; Endpoints made by hand -> EndpointSlices
-    nodes, machine, node_lifecycle                 the nodes, what they have, and when they fall silent
-    namespaces, collector, disruption, event_expiry    namespaces, garbage, disruption budgets, old Events
-    system, kubernetes_service                     the objects a cluster has of its own
+    controllers          the loops: one file for each kind (a folder)
+    scheduling           pods get a node and an address (a folder)
+    service_ips, node_ports      Services' addresses and node ports
+    nodes, machine       the nodes, and what they have
+    system               the objects a cluster has of its own
     ingress_controller, ingress_annotations        … the ingress controller among them; what it follows
     settled              is everything realised?
 

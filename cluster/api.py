@@ -15,17 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from cluster import manifests
 from cluster.client import PREFIX
-from cluster.config import is_cluster
 from cluster.deletion import ended_all
-from cluster.documents import Document
 from cluster.draft import Draft, Key, key_of
 from cluster.events import record_all
 from cluster.json_text import dumps
 from cluster.loops import ControlPlane
 from cluster.objects import Object
 from cluster.problems import SpecError
+from cluster.reading import manifests
+from cluster.reading.config import is_cluster
+from cluster.reading.documents import Document
 from cluster.settled import Missing, missing_components, missing_pod, unsettled
 from cluster.settling import PAUSE_S, Settling
 from cluster.store import CompactedError

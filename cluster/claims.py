@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from cluster.findings import found
 from cluster.problems import Problem
+from cluster.reading.findings import found
 
 FORM = "must be `+ FROM > TO [PORTS]` or `- FROM > TO [PORTS]`"
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from cluster.objects import Object, name, namespace
 from cluster.ownership import is_finished
-from cluster.syntax import is_ip
+from cluster.reading.syntax import is_ip
 from cluster.well_known import HEADLESS
 
 ZONE = "cluster.local"

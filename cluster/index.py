@@ -11,12 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cluster.addresses import Numbers
 from cluster.draft import Key
 from cluster.model import Cluster
 from cluster.objects import Object, labels, namespace
 from cluster.ownership import controller_uid, is_finished, owner_uids
-from cluster.seats import Seats
+from cluster.scheduling.addresses import Numbers
+from cluster.scheduling.seats import Seats
 from cluster.selectors import matches, matches_labels
 
 Keys = dict[Key, None]

@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from cluster import (
+from cluster.broadcaster import AT_ONCE, Broadcaster
+from cluster.context import Context
+from cluster.controllers import (
     collector,
     cronjobs,
     daemonsets,
@@ -28,19 +30,17 @@ from cluster import (
     mirroring,
     namespaces,
     node_lifecycle,
-    placing,
     replicasets,
     service_slices,
     services,
     statefulsets,
-)  # fmt: skip
-from cluster.broadcaster import AT_ONCE, Broadcaster
-from cluster.context import Context
+)
 from cluster.draft import Draft, Key, key_of
 from cluster.index import SELECTING_KINDS, Index
 from cluster.marks import Mark, marks
 from cluster.model import Cluster
 from cluster.objects import Object
+from cluster.scheduling import placing
 
 Failure = Callable[[str, Key, Exception], None]
 """Told of the name of a loop, the object it looked at, and what it raised."""

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from cluster import deletion
 from cluster.admission import admit_ingress, admit_pod
+from cluster.controllers.node_lifecycle import LEASE_NAMESPACE
 from cluster.defaults import complete
 from cluster.draft import Draft, Key, key_of
 from cluster.loop_queue import Loops
 from cluster.machine import this_machine
 from cluster.model import Cluster
-from cluster.node_lifecycle import LEASE_NAMESPACE
 from cluster.nodes import initial_objects
 from cluster.objects import Object, name, namespace, subject
 from cluster.problems import Problem, SpecError

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cluster.controllers.namespaces import ROOT_CA
 from cluster.deletion import is_deleting
 from cluster.draft import Key
 from cluster.index import SELECTING_KINDS, Index, selects
-from cluster.namespaces import ROOT_CA
 from cluster.objects import Object, labels, ready
 from cluster.ownership import controller_reference, controller_uid, is_finished, owner_uids
 from cluster.well_known import SERVICE_NAME_LABEL, ZONE_LABEL

@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.objects import Object, subject
 from cluster.problems import Problem
-from cluster.syntax import NODE_PORTS
+from cluster.reading.syntax import NODE_PORTS
 
 STATIC_BAND = min(max(16, len(NODE_PORTS) // 32), 128)
 """So many ports at the start are left for manifests that name theirs ("Avoid Collisions Assigning Ports to NodePort

@@ -29,7 +29,7 @@ def cluster_object(cluster: Cluster, document: Mapping[str, Any]) -> Object:
 
 
 def cluster_document(obj: Mapping[str, Any]) -> Object:
-    """The document back from its object, as `cluster.config.resolve` reads it: without the metadata it never had."""
+    """The document back from its object, as `cluster.reading.config.resolve` reads it: without the metadata it never had."""
     return {field: value for field, value in obj.items() if field != "metadata"}
 
 

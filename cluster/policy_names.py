@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cluster.documents import Document
-from cluster.findings import Path
 from cluster.objects import name, namespace
+from cluster.reading.documents import Document
+from cluster.reading.findings import Path
 
 Direction = Literal["ingress", "egress"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.documents import Document, Lines
 from cluster.objects import Object
+from cluster.reading.documents import Document, Lines
 
 PLACED_KINDS = ("NetworkPolicy",)
 """Those whose parts somebody asks the place of."""

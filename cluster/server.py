@@ -20,10 +20,10 @@ from cluster.api import Api, application
 from cluster.apiserver import kubeconfig, pki
 from cluster.apiserver.app import KubernetesApi, both
 from cluster.apiserver.serving import Server, tls_context
-from cluster.config import resolve
 from cluster.loops import ControlPlane
 from cluster.nodes import cluster_document
 from cluster.problems import SpecError
+from cluster.reading.config import resolve
 from cluster.run_directory import (
     API_SOCKET,
     API_TLS_SOCKET,

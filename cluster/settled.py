@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.controllers.node_lifecycle import is_unreachable
 from cluster.deletion import is_deleting
-from cluster.node_lifecycle import is_unreachable
 from cluster.objects import Object, name, namespace, ready
 
 COMPONENTS = ("agent", "controller")

@@ -13,7 +13,7 @@ from cluster.claims import Claim
 from cluster.objects import labels, name, namespace
 from cluster.plan import plan
 from cluster.reachability import ANY, Tables
-from cluster.spec import Spec
+from cluster.reading.spec import Spec
 from cluster.system import NAMESPACE as SYSTEM_NAMESPACE
 from controller.asking import ECHO, Answer, Asker
 from controller.compiler import Compiler

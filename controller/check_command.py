@@ -13,7 +13,7 @@ from cluster.claims import Claim
 from cluster.commands import files_option, output_option
 from cluster.policy_names import Places
 from cluster.problems import MachineError, Problem, SpecError
-from cluster.spec import load
+from cluster.reading.spec import load
 from controller import check as checking
 from controller import check_output
 from controller.check_findings import useless

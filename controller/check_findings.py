@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cluster.documents import Document
-from cluster.findings import Finding, Path, found
 from cluster.policy_names import Direction
 from cluster.problems import Problem
+from cluster.reading.documents import Document
+from cluster.reading.findings import Finding, Path, found
 from controller.policy_groups import GroupKey, Groups
 from controller.policy_matches import prefixes
 from controller.policy_model import (

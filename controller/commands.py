@@ -17,7 +17,7 @@ from cluster.objects import Object
 from cluster.plan import Plan
 from cluster.plan import plan as planned
 from cluster.problems import NoTestbedError
-from cluster.spec import load
+from cluster.reading.spec import load
 from controller.annotate import annotated, page, selected
 from controller.compiler import compile
 from controller.desired import initial_state

@@ -6,10 +6,10 @@ import gc
 from collections.abc import Iterable, Mapping
 
 from cluster.client import Batch
-from cluster.config import resolve
 from cluster.model import Cluster
 from cluster.nodes import cluster_document
 from cluster.objects import Object
+from cluster.reading.config import resolve
 from controller.compiler import Compiler
 from controller.flow import FlowTable, Translation
 from controller.state import Change, NetworkState, ObjectKey, apply, object_key

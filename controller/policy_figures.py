@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cluster.client import Batch, Event
-from cluster.config import resolve
 from cluster.model import Cluster
 from cluster.objects import Object
+from cluster.reading.config import resolve
 from controller.desired import Desired
 from controller.flow import Flow
 from controller.state import object_key

@@ -21,8 +21,8 @@ from typing import Any
 
 from cluster import objects
 from cluster.client import Batch, Client
-from cluster.config import resolve
 from cluster.model import Cluster, PodInterface
+from cluster.reading.config import resolve
 from cluster.run_directory import API_SOCKET, RUN_VARIABLE, SEED
 from topo import confine, container_log, failures, nodes
 from topo.bridges import CONTROLLER_TIMEOUT_S, Bridges

@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster import objects
 from cluster.apiserver import tokens
-from cluster.namespaces import ROOT_CA
+from cluster.controllers.namespaces import ROOT_CA
 from cluster.objects import Object
 
 KINDS = ("ConfigMap", "Secret", "Service", "ServiceAccount")

@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from cluster import documents
 from cluster.apiserver import negotiation, protobuf
+from cluster.reading import documents
 from cluster.registry import errors
 from cluster.registry.requests import PATCH_CONTENT_TYPES, DeleteOptions, PatchType, Query, WriteOptions
 

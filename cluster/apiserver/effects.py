@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cluster.documents import Document
-from cluster.notices import notices
+from cluster.reading.documents import Document
+from cluster.reading.notices import notices
+from cluster.reading.schema import without_nulls
 from cluster.resources import Resource
-from cluster.schema import without_nulls
 
 
 def warnings_for(resource: Resource, given: Any) -> Sequence[str]:

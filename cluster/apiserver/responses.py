@@ -11,10 +11,10 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cluster import documents
 from cluster.apiserver import negotiation
 from cluster.apiserver.negotiation import PLAIN, Form
 from cluster.json_text import dumps
+from cluster.reading import documents
 from cluster.registry.errors import StatusError
 
 GZIP_THRESHOLD_BYTES = 128 * 1024

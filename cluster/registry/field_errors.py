@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cluster import syntax
-from cluster.findings import Finding, Path, shown
+from cluster.reading import syntax
+from cluster.reading.findings import Finding, Path, shown
 from cluster.registry.errors import Cause
 from cluster.registry.types import Type
 from cluster.templates import value_at

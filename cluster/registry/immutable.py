@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cluster.findings import Path
 from cluster.objects import Object
+from cluster.reading.findings import Path
 from cluster.registry.errors import Cause
 from cluster.registry.field_errors import dotted, forbidden, invalid_value
 from cluster.templates import value_at

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.findings import Path
+from cluster.reading.findings import Path
+from cluster.reading.syntax import is_label_value, is_qualified_name
 from cluster.registry.errors import StatusError, bad_request, quoted
 from cluster.resources import Resource
 from cluster.selectors import satisfies
-from cluster.syntax import is_label_value, is_qualified_name
 from cluster.templates import value_at
 
 _ALWAYS: Mapping[str, Path] = {"metadata.name": ("metadata", "name"), "metadata.namespace": ("metadata", "namespace")}

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from cluster.findings import Finding
+from cluster.reading.findings import Finding
 from cluster.rules import ingresses, metadata, pods, policies, services, values, workloads
 
 Rule = Callable[[Mapping[str, Any]], Iterator[Finding]]

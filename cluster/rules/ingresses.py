@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster import ingress_annotations
-from cluster.findings import Finding, Path, found
-from cluster.syntax import (
+from cluster.reading.findings import Finding, Path, found
+from cluster.reading.syntax import (
     DNS_1035_RULE,
     PORT_NAME_RULE,
     PORT_RULE,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cluster import kinds
-from cluster.findings import Finding, Path, any_of, found
-from cluster.syntax import (
+from cluster.reading.findings import Finding, Path, any_of, found
+from cluster.reading.syntax import (
     DNS_1035_RULE,
     DNS_LABEL_RULE,
     LABEL_KEY_RULE,

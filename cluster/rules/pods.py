@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.findings import Finding, Path, dotted, found
-from cluster.rules.metadata import under
-from cluster.syntax import (
+from cluster.reading.findings import Finding, Path, dotted, found
+from cluster.reading.syntax import (
     DNS_LABEL_RULE,
     IP_RULE,
     PORT_NAME_RULE,
@@ -18,6 +17,7 @@ from cluster.syntax import (
     is_port_name,
     label_findings,
 )
+from cluster.rules.metadata import under
 from cluster.templates import template_path, value_at
 
 _LISTS = ("initContainers", "containers")

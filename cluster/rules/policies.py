@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from cluster.findings import Finding, Path, found
+from cluster.reading.findings import Finding, Path, found
+from cluster.reading.syntax import CIDR_RULE, PORT_RULE, PORTS, is_cidr
 from cluster.rules.metadata import selector_findings
 from cluster.rules.pods import port_reference_findings
-from cluster.syntax import CIDR_RULE, PORT_RULE, PORTS, is_cidr
 
 _DIRECTIONS = (("ingress", "from"), ("egress", "to"))
 _MAX_POLICY_TYPES = 2

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from cluster.findings import Finding, Path, found
-from cluster.rules.metadata import under
-from cluster.rules.pods import port_reference_findings
-from cluster.syntax import (
+from cluster.reading.findings import Finding, Path, found
+from cluster.reading.syntax import (
     CIDR_RULE,
     DNS_LABEL_RULE,
     IP_RULE,
@@ -23,6 +21,8 @@ from cluster.syntax import (
     is_subdomain,
     label_findings,
 )
+from cluster.rules.metadata import under
+from cluster.rules.pods import port_reference_findings
 from cluster.well_known import HEADLESS
 
 _EXTERNAL_NAME = "ExternalName"

@@ -6,14 +6,14 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from cluster.documents import Document
-from cluster.findings import Finding, Path, found
 from cluster.model import Cluster
 from cluster.problems import Problem
+from cluster.reading.documents import Document
+from cluster.reading.findings import Finding, Path, found
+from cluster.reading.syntax import is_ip
 from cluster.rules.pods import containers
 from cluster.rules.services import cluster_ips
 from cluster.selectors import matches_labels
-from cluster.syntax import is_ip
 from cluster.templates import template_path, value_at
 from cluster.well_known import HEADLESS
 

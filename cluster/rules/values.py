@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.findings import Finding, Path, any_of, found, suggestion
+from cluster.reading.findings import Finding, Path, any_of, found, suggestion
 from cluster.templates import pod_spec_path
 
 ALL = "*"

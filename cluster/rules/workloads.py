@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.findings import Finding, Path, any_of, found
+from cluster.reading.findings import Finding, Path, any_of, found
 from cluster.rules.metadata import EXISTENCE_OPERATORS, SET_OPERATORS, selector_findings
 from cluster.selectors import matches, matches_labels
 from cluster.templates import template_path, value_at

@@ -18,9 +18,9 @@ import manifests
 from cases import KINDS, NAMESPACES, Case, Cells, Evolving, Key, base
 from testbeds import Testbed, started
 
-from cluster.config import resolve
 from cluster.objects import Object, labels, name, namespace
 from cluster.reachability import Tables
+from cluster.reading.config import resolve
 
 SYNC_TIMEOUT_S = 30.0
 

@@ -18,9 +18,9 @@ from forgeries import PORT, Forgeries
 from manifests import Object, cluster, pod, tools
 from testbeds import COMMAND_TIMEOUT_S, Testbed, started
 
-from cluster.config import resolve
 from cluster.model import OF_PORT_TRUNK, VXLAN_PORT, Cluster, PodInterface
 from cluster.objects import pod_interface
+from cluster.reading.config import resolve
 
 FORGER, CATCHER = (Path(__file__).with_name(name).read_text() for name in ("forger.py", "catcher.py"))
 LAST, SERVICE_IP = 6666, "10.96.77.77"

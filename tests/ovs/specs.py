@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cluster.config import resolve
 from cluster.model import Cluster
 from cluster.objects import ATTACHMENT_ANNOTATION
+from cluster.reading.config import resolve
 from controller.state import Change, NetworkState, apply, object_key
 
 Object = dict[str, Any]

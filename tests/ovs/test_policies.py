@@ -13,7 +13,7 @@ from policy_world import PolicyWorld, policy_world
 from specs import Object, cluster_object, pod_object, service_object, slice_object
 from world import Arrival, World
 
-from cluster.config import resolve
+from cluster.reading.config import resolve
 from controller.dummy_switch import trunk_name
 
 PORT, TARGET_PORT, CLUSTER_IP = 80, 8080, ip_address("10.96.0.10")

@@ -19,8 +19,8 @@ from packets import TCP, UDP
 from specs import cluster_object, pod_object, service_object, slice_object, state_of
 from world import World
 
-from cluster.config import resolve
 from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES, PodInterface
+from cluster.reading.config import resolve
 from cluster.service_oracle import ClientPlace, Outcome, cluster_ips, outcome
 from controller.compiler import compile
 from controller.dummy_switch import DummySwitch

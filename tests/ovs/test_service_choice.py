@@ -12,8 +12,8 @@ from packets import TCP, UDP
 from specs import cluster_object, model, pod_object, service_object, slice_object
 from world import World, world
 
-from cluster.config import resolve
 from cluster.model import REFUSING_ADDRESSES
+from cluster.reading.config import resolve
 from controller.compiler import Compiler, compile
 from controller.pipeline import SESSION_AFFINITY, TABLE_ID
 from controller.state import Change, apply, object_key

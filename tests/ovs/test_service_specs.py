@@ -10,8 +10,8 @@ import pytest
 from specs import state_of
 
 from cluster.plan import plan
+from cluster.reading.spec import load
 from cluster.service_oracle import cluster_ips
-from cluster.spec import load
 from controller.compiler import compile
 from controller.desired import WATCHED_KINDS
 from controller.dummy_switch import loaded

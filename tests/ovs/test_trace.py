@@ -11,9 +11,9 @@ import pytest
 from specs import model, pod_object, service_object, slice_object, state_of
 from world import World
 
-from cluster import spec
 from cluster.policy_names import Places
 from cluster.problems import NoTestbedError
+from cluster.reading import spec
 from controller.compiler import Compiler, compile
 from controller.dummy_switch import DummySwitch, loaded
 from controller.trace_commands import _lines

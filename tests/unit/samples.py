@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cluster.config import resolve
 from cluster.deletion import DeleteOptions, delete, ended, is_deleting
 from cluster.draft import Draft, key_of
 from cluster.loop_queue import Loops
@@ -15,6 +14,7 @@ from cluster.machine import Machine
 from cluster.model import Cluster
 from cluster.nodes import initial_objects
 from cluster.objects import Object, name, namespace, ready
+from cluster.reading.config import resolve
 from cluster.times import seconds, timestamp
 
 MACHINE = Machine({"cpu": "8", "memory": "16Gi"}, {"cpu": "8", "memory": "15Gi"}, {"architecture": "amd64"})

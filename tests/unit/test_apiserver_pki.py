@@ -13,7 +13,7 @@ from cryptography import x509
 
 from cluster.apiserver import kubeconfig, pki
 from cluster.apiserver.serving import tls_context
-from cluster.config import resolve
+from cluster.reading.config import resolve
 
 
 @pytest.fixture(scope="module")

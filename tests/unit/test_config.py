@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cluster import config
-from cluster.config import DEFAULT_DOCUMENT, resolve
 from cluster.problems import SpecError
+from cluster.reading import config
+from cluster.reading.config import DEFAULT_DOCUMENT, resolve
 
 OURS: dict[str, Any] = {"apiVersion": "mininetes.dev/v1alpha1", "kind": "Cluster"}
 KIND: dict[str, Any] = {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster"}

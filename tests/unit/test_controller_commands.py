@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from cluster.config import DEFAULT_DOCUMENT, resolve
+from cluster.reading.config import DEFAULT_DOCUMENT, resolve
 from controller.commands import flow_counts, plan
 
 POD = """

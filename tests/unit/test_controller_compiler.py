@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.config import resolve
+from cluster.reading.config import resolve
 from controller.compiler import Compiler, compile
 from controller.state import Change, NetworkState, apply, object_key
 

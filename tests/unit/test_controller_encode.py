@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.config import resolve
+from cluster.reading.config import resolve
 from controller import encode
 from controller.balancing import HASH_VALUES, shared_group
 from controller.compiler import compile

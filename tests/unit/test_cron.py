@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from cluster.cron import parse
+from cluster.controllers.cron import parse
 
 
 def at(text: str) -> float:

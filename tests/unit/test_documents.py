@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cluster.documents import Document, read
-from cluster.findings import Finding
+from cluster.reading.documents import Document, read
+from cluster.reading.findings import Finding
 
 
 def one(text: str) -> Document:

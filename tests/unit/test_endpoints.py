@@ -6,9 +6,9 @@ from typing import Any
 
 import samples
 
+from cluster.controllers.endpoints import MAX_ENDPOINTS_PER_SLICE
 from cluster.deletion import delete
 from cluster.draft import key_of
-from cluster.endpoints import MAX_ENDPOINTS_PER_SLICE
 from cluster.objects import Object, labels, name
 
 

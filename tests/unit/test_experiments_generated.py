@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from cluster.spec import Spec, load
+from cluster.reading.spec import Spec, load
 from experiments import generated
 from experiments.generated import Size
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cluster import manifests
-from cluster.documents import Document
 from cluster.policy_oracle import Oracle
+from cluster.reading import manifests
+from cluster.reading.documents import Document
 from experiments import many_policies
 
 PORTS = range(5201, 5301)

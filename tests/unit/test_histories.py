@@ -14,11 +14,11 @@ import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster.controllers.rollouts import Bounds, bounds
 from cluster.deletion import is_deleting
 from cluster.draft import Key
 from cluster.loops import put_given
 from cluster.objects import Object, labels, ready
-from cluster.rollouts import Bounds, bounds
 
 Step = tuple[str, int]
 

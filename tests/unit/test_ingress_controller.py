@@ -12,11 +12,11 @@ import pytest
 import samples
 from ingress_site import CLASS, Object, endpoint_slice, ingress, service
 
-from cluster.documents import Document
 from cluster.ingress_annotations import CLASS as CLASS_ANNOTATION
 from cluster.ingress_controller import IMAGE, controller_objects, is_controller_image, runs_controller
-from cluster.manifests import check
 from cluster.problems import MachineError
+from cluster.reading.documents import Document
+from cluster.reading.manifests import check
 from topo import machine, rootfs
 from topo.ingress import classes, nginx_conf, options, routes, status
 from topo.ingress.nginx_conf import Settings

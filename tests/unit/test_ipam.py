@@ -8,9 +8,9 @@ import pytest
 import samples
 
 from cluster.draft import key_of
-from cluster.ipam import MAX_VETH_PODS, attachment
 from cluster.model import MAX_PODS_PER_NODE, Cluster
 from cluster.objects import ATTACHMENT_ANNOTATION, Object, pod_interface
+from cluster.scheduling.ipam import MAX_VETH_PODS, attachment
 
 
 def bound(number: int, node: str = "worker") -> Object:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import samples
 
+from cluster.controllers.job_indexes import as_text, parsed
 from cluster.deletion import JOB_TRACKING
-from cluster.job_indexes import as_text, parsed
 from cluster.objects import Object, annotation, name
 
 

@@ -11,8 +11,8 @@ import pytest
 import samples
 from operations import calls
 
-from cluster import replicasets
 from cluster.context import Context
+from cluster.controllers import replicasets
 from cluster.defaults import complete
 from cluster.deletion import is_deleting
 from cluster.draft import Draft, Key, key_of

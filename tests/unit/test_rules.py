@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cluster import config, manifests, notices
-from cluster.config import DEFAULT_DOCUMENT
-from cluster.documents import Document, read
-from cluster.findings import Path as FieldPath
+from cluster.reading import config, manifests, notices
+from cluster.reading.config import DEFAULT_DOCUMENT
+from cluster.reading.documents import Document, read
+from cluster.reading.findings import Path as FieldPath
 from cluster.rules import together
 
 FOLDER = Path(__file__).parent / "right_specs"

@@ -13,8 +13,8 @@ from operations import calls
 from cluster.draft import key_of
 from cluster.nodes import node_object
 from cluster.objects import Object
-from cluster.scheduler import Placement, place
-from cluster.seats import Seats
+from cluster.scheduling.scheduler import Placement, place
+from cluster.scheduling.seats import Seats
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"

@@ -11,7 +11,7 @@ from test_scheduler import HOSTNAME, ZONE, message, nodes, placed
 
 from cluster.loops import put_given
 from cluster.objects import Object, name
-from cluster.resource_amounts import milli, pod_requests
+from cluster.scheduling.resource_amounts import milli, pod_requests
 
 
 def asking(pod_name: str, **requests: str) -> Object:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cluster import kinds, schema
-from cluster.findings import Finding
+from cluster import kinds
+from cluster.reading import schema
+from cluster.reading.findings import Finding
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster import seed, spec
+from cluster import seed
 from cluster.policy_names import Places, RuleName
+from cluster.reading import spec
 
 MANIFESTS = """\
 apiVersion: v1

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config import DEFAULT_DOCUMENT
 from cluster.problems import SpecError
-from cluster.spec import Spec, load
+from cluster.reading.config import DEFAULT_DOCUMENT
+from cluster.reading.spec import Spec, load
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "cluster_specs").glob("*.yaml"))

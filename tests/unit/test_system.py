@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import samples
 
-from cluster.documents import Document
-from cluster.manifests import check
 from cluster.plan import plan
 from cluster.problems import SpecError
+from cluster.reading.documents import Document
+from cluster.reading.manifests import check
 from cluster.system import dns_addresses, system_objects
 
 

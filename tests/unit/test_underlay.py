@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cluster.model import LinkShape
-from cluster.quantities import bandwidth_mbps, loss_percent, time_ms
-from cluster.underlay import build
-from cluster.underlay_findings import graph_findings, option_findings, shape_findings
+from cluster.reading.quantities import bandwidth_mbps, loss_percent, time_ms
+from cluster.reading.underlay import build
+from cluster.reading.underlay_findings import graph_findings, option_findings, shape_findings
 
 NODES = ("n1", "n2", "n3", "n4")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.problems import SpecError
-from cluster.spec import load
+from cluster.reading.spec import load
 
 FOLDER = Path(__file__).parent / "wrong_specs"
 CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())

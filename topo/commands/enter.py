@@ -12,10 +12,10 @@ import click
 from cluster import objects
 from cluster.client import Client
 from cluster.commands import name_option
-from cluster.config import resolve
 from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.problems import NoTestbedError
+from cluster.reading.config import resolve
 from cluster.run_directory import SEED
 from topo import sandbox
 from topo.places import Room, room_of_container, room_of_machine

@@ -13,9 +13,9 @@ from cluster.client import Client, NotInSyncError
 from cluster.commands import files_option, name_option, output_option, print_json, print_table
 from cluster.model import Cluster
 from cluster.problems import MachineError, NoTestbedError
+from cluster.reading.spec import Spec, load
 from cluster.run_directory import NAME_VARIABLE, SEED
 from cluster.settled import Missing
-from cluster.spec import Spec, load
 from topo import init, machine, sandbox
 from topo.commands.inspect import print_status
 from topo.sandbox import Testbed

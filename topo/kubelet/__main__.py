@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from cluster.config import resolve
+from cluster.reading.config import resolve
 from cluster.run_directory import API_TLS_SOCKET, KUBELET_SOCKET, RUN_VARIABLE, SEED, listen
 from topo import limits
 from topo.kubelet import api_port
