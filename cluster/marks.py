@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cluster.controllers import load_balancers
 from cluster.controllers.namespaces import ROOT_CA
 from cluster.deletion import is_deleting
 from cluster.draft import Key
@@ -150,6 +151,13 @@ def draft_keys(draft: Any, kind: str) -> list[Key]:
 
 def _service(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
     yield "Service", key
+    yield "load balancers", key
+    if old is not None and (new is None or load_balancers.addresses(old) != load_balancers.addresses(new)):
+        # Somebody may wait for what was given back.
+        yield from (
+            ("load balancers", other) for other in draft_keys(draft, "Service")
+            if load_balancers.is_wanted(draft.get(other)) and not load_balancers.addresses(draft.get(other))
+        )
     yield "endpointslices", key
     yield "endpoints", key
     yield "mirroring", ("Endpoints", *key[1:])

@@ -34,6 +34,11 @@ REFUSING_ADDRESSES: Mapping[int, IPAddress] = {4: IPv4Address("169.254.1.2"), 6:
 """On every node, with nothing behind it: what is sent here is refused by the node's kernel, with a reset or ICMP port
 unreachable. Never seen outside a node (RFC 3927; RFC 6666, the discard prefix)."""
 REFUSING_PORT = 1
+KERNEL_PORTS = range(32768, 40960)
+"""From which a node's own kernel takes the source ports of its connections (ip_local_port_range)."""
+MASQUERADE_PORTS = range(40960, 61440)
+"""From which a node's switch takes those of connections that it lets seem to be the node's own. So nobody has to ask
+whose an answer is: these ports are the switch's."""
 NODE_HAIRPINS: Mapping[int, IPAddress] = {4: IPv4Address("169.254.1.3"), 6: IPv6Address("100::3")}
 """What a node seems to be to itself, where a Service leads it back to its own address."""
 
@@ -115,6 +120,8 @@ class Network:
     ip_family: IPFamily = "ipv4"
     policy_reevaluation: bool = False
     """Whether a changed NetworkPolicy also cuts established connections that it does not allow."""
+    masquerade_exempt: tuple[IPNetwork, ...] = ()
+    """Where outside the cluster pods keep their own addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,8 @@ class Cluster:
     clients: tuple[Client, ...]
     pod_subnets: tuple[IPNetwork, ...]
     service_subnets: tuple[IPNetwork, ...]
+    load_balancer_pools: tuple[IPNetwork, ...] = ()
+    """Of the underlay, outside of everybody's addresses: what load balancers are given."""
     api_server_address: str = "127.0.0.1"
     api_server_port: int = 0
     """Where the API is reached on the host; port 0 = any free one."""

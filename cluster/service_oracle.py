@@ -6,9 +6,9 @@ in quotes are those of the API reference (core/v1 ServiceSpec, discovery.k8s.io/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Literal
 
 Object = Mapping[str, Any]
@@ -25,10 +25,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ClientPlace:
-    """The node from which a client sends: its name and zone ("" without one)."""
+    """The node from which a client sends: its name and zone ("" without one). Of a client outside the cluster, with the
+    address that it has, the node that its packets come to."""
 
     node: str
     zone: str = ""
+    outside: Address | None = None
 
 
 DROPPED = Outcome("dropped")
@@ -36,16 +38,45 @@ REFUSED = Outcome("refused")
 
 
 def outcome(
-    services: Iterable[Object], slices: Iterable[Object], client: ClientPlace, address: Address, protocol: str, port: int
-) -> Outcome:
-    """What becomes of a new connection to an address of the service range."""
+    services: Iterable[Object], slices: Iterable[Object], client: ClientPlace, address: Address, protocol: str, port: int,
+    node_addresses: Collection[Address] = (),
+) -> Outcome:  # fmt: skip
+    """What becomes of a new connection to an address of a Service, or of a node."""
     for service in services:
         for service_port in service["spec"].get("ports") or ():
-            same_port = (service_port.get("protocol", "TCP"), service_port["port"]) == (protocol, port)
-            if same_port and address in cluster_ips(service) and not _is_another_proxys(service):
+            policy = _policy(service, service_port, client, address, port, node_addresses)
+            if policy and service_port.get("protocol", "TCP") == protocol and not _is_another_proxys(service):
                 own = [one for one in slices if _is_slice_of(one, service, address.version)]
-                return _of_port(service, service_port, own, client)
+                return _of_port(service, service_port, own, client, policy == "Local")
     return DROPPED
+
+
+def _policy(
+    service: Object, service_port: Object, client: ClientPlace, address: Address, port: int,
+    node_addresses: Collection[Address],
+) -> str | None:  # fmt: skip
+    """The traffic policy for this client, if it means this port; None if not, or if it may not come this way.
+
+    "externalTrafficPolicy describes how nodes distribute service traffic they receive on one of the Service's
+    "externally-facing" addresses"; "traffic sent to an External IP or LoadBalancer IP from within the cluster will always
+    get "Cluster" semantics".
+    """
+    spec = service["spec"]
+    if address in cluster_ips(service) and service_port["port"] == port:
+        return None if client.outside else str(spec.get("internalTrafficPolicy", "Cluster"))
+    balanced = spec.get("type") == "LoadBalancer" and [
+        ip_address(each["ip"]) for each in service.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
+    ]
+    external = [ip_address(text) for text in spec.get("externalIPs") or ()]
+    if balanced and address in balanced and service_port["port"] == port:
+        ranges = [ip_network(text) for text in spec.get("loadBalancerSourceRanges") or ()]
+        if client.outside and ranges and not any(client.outside in each for each in ranges):
+            return None
+    elif not (address in external and service_port["port"] == port) and (
+        address not in node_addresses or service_port.get("nodePort") != port
+    ):
+        return None
+    return str(spec.get("externalTrafficPolicy", "Cluster")) if client.outside else "Cluster"
 
 
 def cluster_ips(service: Object) -> Sequence[Address]:
@@ -72,12 +103,14 @@ def _is_slice_of(endpoint_slice: Object, service: Object, ip_version: int) -> bo
     )
 
 
-def _of_port(service: Object, service_port: Object, slices: Iterable[Object], client: ClientPlace) -> Outcome:
+def _of_port(
+    service: Object, service_port: Object, slices: Iterable[Object], client: ClientPlace, local: bool
+) -> Outcome:
     entries = [
         (endpoint, number) for one in slices for endpoint in one.get("endpoints") or ()
         for number in _numbers(one, service_port)
     ]  # fmt: skip
-    if service["spec"].get("internalTrafficPolicy") == "Local":
+    if local:
         # "Local": "endpoints … on the same node as the pod … dropping the traffic if there are no local endpoints".
         own = _usable([entry for entry in entries if entry[0].get("nodeName") == client.node])
         return _reaching(own) if own else (DROPPED if _usable(entries) else REFUSED)

@@ -25,7 +25,7 @@ NX_CT_F_COMMIT = 1
 NX_CT_RECIRC_NONE = 0xFF
 NX_NAT_F = {"src": 1, "dst": 2}
 NX_NAT_RANGE_MIN = {4: 1, 6: 4}
-NX_NAT_RANGE_PROTO_MIN = 16
+NX_NAT_RANGE_PROTO_MIN, NX_NAT_RANGE_PROTO_MAX = 16, 32
 
 
 def _padded(body: bytes) -> bytes:
@@ -213,6 +213,8 @@ class Nat:
     direction: Literal["src", "dst", "as-before"] = "as-before"
     address: IPAddress | None = None
     port: int | None = None
+    last_port: int | None = None
+    """With it, any port from `port` to this one."""
 
     def encode(self) -> bytes:
         flags = NX_NAT_F.get(self.direction, 0)
@@ -222,6 +224,9 @@ class Nat:
         if self.port is not None:
             present |= NX_NAT_RANGE_PROTO_MIN
             ranges += struct.pack("!H", self.port)
+        if self.last_port is not None:
+            present |= NX_NAT_RANGE_PROTO_MAX
+            ranges += struct.pack("!H", self.last_port)
         ranges = _padded(ranges)
         header = (OFPAT_EXPERIMENTER, 16 + len(ranges), NX_VENDOR_ID, NXAST_NAT, flags, present)
         return struct.pack("!HHIH2xHH", *header) + ranges
@@ -230,15 +235,19 @@ class Nat:
         if self.address is None:
             return "nat"
         bracketed = f"[{self.address}]" if self.address.version == 6 and self.port is not None else str(self.address)
-        return f"nat({self.direction}={bracketed}{'' if self.port is None else f':{self.port}'})"
+        ports = "-".join(str(port) for port in (self.port, self.last_port) if port is not None)
+        return f"nat({self.direction}={bracketed}{ports and f':{ports}'})"
 
 
 @dataclass(frozen=True, slots=True)
 class Conntrack:
-    """Look the packet up in (or, with commit, write it into) the connection table; go on in `table`, tracked."""
+    """Look the packet up in (or, with commit, write it into) the connection table; go on in `table`, tracked.
+
+    With table None: write it down, no more, and do what follows.
+    """
 
     zone: Bits
-    table: str
+    table: str | None
     commit: bool = False
     nat: Nat | None = None
     mark: Load | None = None
@@ -255,14 +264,16 @@ class Conntrack:
             struct.pack(
                 "!HHIHHIHB3xH",
                 *(OFPAT_EXPERIMENTER, 24 + len(inner), NX_VENDOR_ID, NXAST_CT, flags),
-                *(FIELD[self.zone.field].header(), ofs_nbits, TABLE_ID[self.table], 0),
+                *(FIELD[self.zone.field].header(), ofs_nbits),
+                *(NX_CT_RECIRC_NONE if self.table is None else TABLE_ID[self.table], 0),
             )
             + inner
         )
 
     def __str__(self) -> str:
         parts = ["commit"] if self.commit else []
-        parts += [f"table={TABLE_ID[self.table]}", f"zone={bits_text(self.zone)}"]
+        parts += [] if self.table is None else [f"table={TABLE_ID[self.table]}"]
+        parts += [f"zone={bits_text(self.zone)}"]
         parts += [str(self.nat)] if self.nat else []
         parts += [f"exec({self.mark})"] if self.mark else []
         return f"ct({','.join(parts)})"

@@ -15,8 +15,10 @@ from controller.flow import Flow, FlowTable, Group, PipelineError, Rules, Transl
 from controller.forwarding import forwarding
 from controller.hairpin import hairpin
 from controller.output import output
+from controller.outside import outside
 from controller.overlay import overlay
 from controller.policies import Policies, own_traffic, policies
+from controller.service_frontends import taken
 from controller.services import services
 from controller.spoof_guard import spoof_guard
 from controller.state import NetworkState, ObjectKey
@@ -50,7 +52,8 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
     cluster = state.cluster
     match kind:
         case "Cluster":
-            return [conntrack(cluster), services(cluster), policies(cluster), forwarding(cluster), output(cluster)]
+            made = [conntrack(cluster), services(cluster), policies(cluster), forwarding(cluster)]
+            return [*made, outside(cluster), output(cluster)]
         case "Node":
             return _node_rules(state, cluster.node_by_name[name])
         case "Generation":
@@ -58,13 +61,14 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
         case "Pod" if name in state.pods:
             pod, isolated = state.pods[name], compiled.isolated(name)
             return [
-                spoof_guard(pod, isolated),
+                spoof_guard(cluster, pod, isolated),
                 own_traffic(pod, isolated),
                 forwarding(pod, isolated),
                 hairpin(cluster, pod),
             ]
         case "Service" if name in state.services:
-            return [services(state.services[name], state.endpoint_slices.get(name, {}).values(), cluster)]
+            service, slices = state.services[name], state.endpoint_slices.get(name, {}).values()
+            return [services(service, slices, cluster, taken(service, state))]
         case _:
             return []
 
@@ -72,12 +76,13 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
 def _node_rules(state: NetworkState, node: Node) -> list[Rules]:
     cluster = state.cluster
     return [
-        spoof_guard(node),
+        spoof_guard(cluster, node),
         hairpin(cluster, node),
         policies(node),
         forwarding(node),
         overlay(cluster, node),
         direct(cluster, node),
+        outside(cluster, node),
         output(node),
     ]
 

@@ -21,6 +21,7 @@ from controller.pipeline import (
     EGRESS_POLICY,
     ESTABLISHED,
     L3_FORWARDING,
+    NODE_ADDRESS_TABLE,
     OUTPUT,
     PRIORITY_MISS,
     PRIORITY_NORMAL,
@@ -42,7 +43,7 @@ def conntrack(cluster: Cluster) -> Rules:
         for subnet in cluster.pod_subnets
         for table, match, actions in _steps(cluster, subnet.version)
     ]
-    new = (Resubmit(SESSION_AFFINITY), Goto(SERVICE_LB))
+    new = (Resubmit(NODE_ADDRESS_TABLE), Resubmit(SESSION_AFFINITY), Goto(SERVICE_LB))
     flows.append(Flow(CONNTRACK_STATE, PRIORITY_MISS, (), new, Feature.CONNTRACK, owner))
     return Rules(everywhere=tuple(flows))
 

@@ -23,7 +23,7 @@ def direct(cluster: Cluster, node: Node) -> Rules:
     """Two flows per IP family: the node's pod range and its underlay address; the same on every other node."""
     if cluster.network.mode != "direct":
         return Rules()
-    actions = (Load(DESTINATION, Destination.NODE), Goto(L3_DEC_TTL))
+    actions = (Load(DESTINATION, Destination.PEER), Goto(L3_DEC_TTL))
     families = {cidr.version for cidr in node.pod_cidrs}
     routes = [(PRIORITY_NORMAL, cidr.version, ip_dst(cidr)) for cidr in node.pod_cidrs]
     routes += [(PRIORITY_HIGH, own.version, ip_dst(own)) for own in node.addresses if own.version in families]

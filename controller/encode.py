@@ -93,7 +93,9 @@ def flush_connections(ended: Translation, zone: int) -> Message:
     return Message(OFPT_EXPERIMENTER, body + _property(NXT_CT_ZONE_ID, struct.pack("!H", zone)))
 
 
-def _tuple(address_type: int, address: IPAddress, port_type: int, port: int) -> bytes:
+def _tuple(address_type: int, address: IPAddress | None, port_type: int, port: int) -> bytes:
+    if address is None:
+        return _property(port_type, struct.pack("!H", port))
     mapped = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
     return _property(address_type, mapped) + _property(port_type, struct.pack("!H", port))
 

@@ -99,7 +99,7 @@ def _check(table_name: str, match: Match, actions: tuple[Action, ...]) -> None:
             if exact.get(needed) not in values:
                 raise ValueError(f"{part.field} needs {needed} in {[hex(value) for value in values]}")
     for action in actions[:-1]:
-        if isinstance(action, Goto | Conntrack | ToGroup):
+        if isinstance(action, Goto | ToGroup) or (isinstance(action, Conntrack) and action.table is not None):
             raise ValueError(f"nothing may follow {action}")
     for action in actions:
         _check_action(table_name, action, "eth_type" in exact)
@@ -116,7 +116,7 @@ def _check_action(table_name: str, action: Action, is_ip: bool) -> None:
     bits = getattr(action, "bits", None) or getattr(action, "zone", None)
     if bits is not None and bits not in BITS:
         raise ValueError(f"{bits} are no bits of this pipeline")
-    if isinstance(action, Goto | Conntrack | Resubmit):
+    if isinstance(action, Goto | Conntrack | Resubmit) and action.table is not None:
         if action.table != table.miss and action.table not in table.next:
             raise ValueError(f"does not lead to {action.table}")
         again = isinstance(action, Resubmit) and action.table == table_name
@@ -180,10 +180,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A Service port's address and one that it leads to, as connection tables may hold it."""
+    """A Service port's address (None: any node's) and one that it leads to, as connection tables may hold it."""
 
     protocol: str
-    address: IPAddress
+    address: IPAddress | None
     service_port: int
     endpoint: IPAddress
     target_port: int

@@ -18,6 +18,7 @@ from controller.pipeline import (
     L3_DEC_TTL,
     L3_FORWARDING,
     OUTPUT_PORT,
+    PRIORITY_BELOW_NORMAL,
     PRIORITY_HIGH,
     PRIORITY_LOW,
     PRIORITY_NORMAL,
@@ -86,18 +87,24 @@ def _node_flows(node: Node) -> list[Flow]:
 def _any_flows(cluster: Cluster, ip_version: int) -> list[Flow]:
     """The default route (for pods: what the kernel or a tunnel brings is for this node or for nobody), TTL."""
     owner, family = f"Cluster {cluster.name}", eth_type(ip_version)
-    default = (Load(DESTINATION, Destination.NODE), Goto(L3_DEC_TTL))
+    to_kernel = (Load(DESTINATION, Destination.NODE), Goto(L3_DEC_TTL))
+    default = (Load(DESTINATION, Destination.OUTSIDE), Goto(L3_DEC_TTL))
     routed = (DecTTL(), SetField(eth_src(GATEWAY_MAC)), Goto(SNAT))
     sent_by_kernel = (SetField(eth_src(GATEWAY_MAC)), Goto(SNAT))
     from_pod, from_node = bits(SOURCE, Source.POD), bits(SOURCE, Source.NODE)
     refused = (family, ip_dst(REFUSING_ADDRESSES[ip_version]))
-    node_to_endpoint = (from_node, family, bits(SERVICE_MARK, 1))
+    of_services = ((bits(SOURCE, source), family, bits(SERVICE_MARK, 1)) for source in (Source.NODE, Source.TUNNEL))
     # The kernel has decremented what it forwards, and owes nothing for what it sends itself.
     return [
         Flow(L3_FORWARDING, PRIORITY_LOW, (from_pod, family), default, Feature.FORWARDING, owner),
-        # What the kernel brought comes back to it translated, to reach an endpoint with a node's own address.
-        Flow(L3_FORWARDING, PRIORITY_LOW, node_to_endpoint, default, Feature.FORWARDING, owner),
-        Flow(L3_FORWARDING, PRIORITY_HIGH, refused, default, Feature.FORWARDING, owner),
+        # To endpoints outside the cluster, and answers to clients that are outside.
+        *(Flow(L3_FORWARDING, PRIORITY_LOW, match, default, Feature.FORWARDING, owner) for match in of_services),
+        *(
+            Flow(L3_FORWARDING, PRIORITY_BELOW_NORMAL, (from_pod, family, ip_dst(exempt)), to_kernel, Feature.FORWARDING, owner)
+            for exempt in cluster.network.masquerade_exempt
+            if exempt.version == ip_version
+        ),
+        Flow(L3_FORWARDING, PRIORITY_HIGH, refused, to_kernel, Feature.FORWARDING, owner),
         Flow(L3_DEC_TTL, PRIORITY_HIGH, (from_node, family), sent_by_kernel, Feature.FORWARDING, owner),
         *(
             Flow(L3_DEC_TTL, PRIORITY_NORMAL, (family, ip_ttl(ttl)), (), Feature.FORWARDING, owner)

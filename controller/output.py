@@ -19,22 +19,26 @@ from controller.pipeline import (
 
 
 def output(subject: Node | Cluster) -> Rules:
-    """One flow for each node's kernel; a fixed few everywhere."""
+    """Three flows to each node's kernel; a fixed few everywhere."""
     if isinstance(subject, Node):
         to_node = (ClearInPort(), SetField(eth_dst(subject.gateway_mac)), Output(OF_PORT_TRUNK))
-        match = (bits(DESTINATION, Destination.NODE),)
-        flow = Flow(OUTPUT, PRIORITY_NORMAL, match, to_node, Feature.OUTPUT, f"Node {subject.name}")
-        return Rules(on={subject.name: (flow,)})
+        flows = (
+            Flow(OUTPUT, PRIORITY_NORMAL, (bits(DESTINATION, way),), to_node, Feature.OUTPUT, f"Node {subject.name}")
+            for way in (Destination.NODE, Destination.PEER, Destination.OUTSIDE)
+        )
+        return Rules(on={subject.name: tuple(flows)})
     owner = f"Cluster {subject.name}"
     to_pod = (ClearInPort(), OutputToRegister(OUTPUT_PORT))
     to_pods = (bits(DESTINATION, Destination.LOCAL_POD),)
-    flows = [Flow(OUTPUT, PRIORITY_NORMAL, to_pods, to_pod, Feature.OUTPUT, owner)]
+    everywhere = [Flow(OUTPUT, PRIORITY_NORMAL, to_pods, to_pod, Feature.OUTPUT, owner)]
     if subject.network.mode == "overlay":
         match = (bits(DESTINATION, Destination.TUNNEL),)
-        flows.append(Flow(OUTPUT, PRIORITY_NORMAL, match, (Output(OF_PORT_TUNNEL),), Feature.OUTPUT, owner))
+        # A node that reaches another's node port, and by it a pod of its own: by the tunnel the way it came.
+        to_tunnel = (ClearInPort(), Output(OF_PORT_TUNNEL))
+        everywhere.append(Flow(OUTPUT, PRIORITY_NORMAL, match, to_tunnel, Feature.OUTPUT, owner))
     misses = (
         Flow(table.name, PRIORITY_MISS, (), (Goto(table.miss),), Feature.MISS, owner)
         for table in PIPELINE
         if table.miss is not None
     )
-    return Rules(everywhere=(*flows, *misses))
+    return Rules(everywhere=(*everywhere, *misses))

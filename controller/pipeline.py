@@ -40,11 +40,14 @@ class Source(IntEnum):
 
 
 class Destination(IntEnum):
-    """Where it goes out. NODE is the kernel of the node itself: its own addresses and everything that it routes."""
+    """Where it goes out. The last three are the kernel of the node itself: its own addresses (NODE), what it routes to
+    other nodes (PEER; direct mode) and to the rest of the world (OUTSIDE)."""
 
     LOCAL_POD = 1
     NODE = 2
     TUNNEL = 3
+    PEER = 4
+    OUTSIDE = 5
 
 
 class EndpointBy(IntEnum):
@@ -65,6 +68,10 @@ ESTABLISHED = Bits("established", "reg0", 18, 18)
 """Of a connection that was let through before, or about one: no policy is asked."""
 FROM_OWN_NODE = Bits("from_own_node", "reg0", 19, 19)
 """Sent by the node itself, from an address of its own."""
+FROM_OUTSIDE = Bits("from_outside", "reg0", 20, 20)
+"""Brought by the node's kernel from the underlay: neither the node's own nor, in direct mode, another node's pod's."""
+NODE_ADDRESS = Bits("node_address", "reg0", 21, 21)
+"""Sent to an address that some node has on the underlay: where node ports are."""
 POLICY_GENERATION = Bits("policy_generation", "reg6", 0, 31)
 """A digest of the policies that this node enforces. Nothing matches it: it makes what the datapath has cached behind a
 connection's look-up unreachable when the policies change."""
@@ -81,7 +88,7 @@ SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
 
 BITS = (
     SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, ENDPOINT_BY, ENDPOINT, SERVICE_PORT, SERVICE_MARK,
-    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE, POLICY_GENERATION,
+    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE, POLICY_GENERATION, FROM_OUTSIDE, NODE_ADDRESS,
 )  # fmt: skip
 
 
@@ -100,6 +107,7 @@ PRIORITY_GUARD = 500
 PRIORITY_TOP = 400
 PRIORITY_HIGH = 300
 PRIORITY_NORMAL = 200
+PRIORITY_BELOW_NORMAL = 150
 PRIORITY_LOW = 100
 PRIORITY_MISS = 0
 
@@ -125,6 +133,7 @@ SPOOF_GUARD = "SpoofGuard"
 UN_SNAT = "UnSNAT"
 CONNTRACK_ZONE_TABLE = "ConntrackZone"
 CONNTRACK_STATE = "ConntrackState"
+NODE_ADDRESS_TABLE = "NodeAddress"
 SESSION_AFFINITY = "SessionAffinity"
 SERVICE_LB = "ServiceLB"
 ENDPOINT_DNAT = "EndpointDNAT"
@@ -153,12 +162,12 @@ PIPELINE: tuple[Table, ...] = (
     Table(
         SPOOF_GUARD,
         matches=frozenset({"in_port", "eth_src", "source"}) | IP_SOURCE,
-        writes=frozenset({"egress_isolated", "from_own_node"}),
+        writes=frozenset({"egress_isolated", "from_own_node", "from_outside"}),
         next=(UN_SNAT,),
     ),
     Table(
         UN_SNAT,
-        matches=frozenset({"source"}) | IP_DESTINATION,
+        matches=frozenset({"source"}) | IP_DESTINATION | TRANSPORT_DESTINATION,
         writes=frozenset({"nat"}),
         next=(CONNTRACK_ZONE_TABLE,),
         miss=CONNTRACK_ZONE_TABLE,
@@ -173,7 +182,14 @@ PIPELINE: tuple[Table, ...] = (
         CONNTRACK_STATE,
         matches=frozenset({"eth_type", "ct_state", "service_mark"}),
         writes=frozenset({"established"}),
-        next=(SESSION_AFFINITY, SERVICE_LB, EGRESS_POLICY, L3_FORWARDING),
+        next=(NODE_ADDRESS_TABLE, SESSION_AFFINITY, SERVICE_LB, EGRESS_POLICY, L3_FORWARDING),
+    ),
+    Table(
+        # Looked up on the way, too.
+        NODE_ADDRESS_TABLE,
+        matches=IP_DESTINATION,
+        writes=frozenset({"node_address"}),
+        next=(),
     ),
     Table(
         # Holds what learn() makes, and is looked up on the way (resubmit): a client without an entry just goes on.
@@ -184,7 +200,8 @@ PIPELINE: tuple[Table, ...] = (
     ),
     Table(
         SERVICE_LB,
-        matches=frozenset({"source", "endpoint_by"}) | IP_DESTINATION | TRANSPORT_DESTINATION,
+        matches=frozenset({"source", "endpoint_by", "from_outside", "node_address"})
+        | (IP_SOURCE | IP_DESTINATION | TRANSPORT_DESTINATION),
         writes=frozenset({"service_port", "endpoint", "nat", "service_mark"}),
         next=(ENDPOINT_DNAT, EGRESS_POLICY),
         miss=EGRESS_POLICY,
@@ -224,7 +241,8 @@ PIPELINE: tuple[Table, ...] = (
     ),
     Table(
         SNAT,
-        matches=frozenset({"source", "ct_state", "service_mark"}) | IP_SOURCE | IP_DESTINATION,
+        matches=frozenset({"source", "ct_state", "service_mark", "from_outside", "destination"})
+        | (IP_SOURCE | IP_DESTINATION),
         writes=frozenset({"nat"}),
         next=(INGRESS_POLICY, OUTPUT),
         miss=INGRESS_POLICY,
@@ -278,3 +296,4 @@ class Feature(IntEnum):
     OUTPUT = 10
     POLICIES = 11
     AFFINITY = 12
+    OUTSIDE = 13

@@ -55,21 +55,21 @@ def _readiness(endpoint: Endpoint) -> tuple[bool, bool]:
     return endpoint.ready, endpoint.serving
 
 
-def choice(service: Service, all_targets: Sequence[Target], node: Node) -> Choice:
-    """"Ready endpoints; if there are none, those that serve while they terminate" (KEP-1669), of the node's own for
-    internalTrafficPolicy Local, of those meant for it where the Service asks for hints (KEP-2433, KEP-3015).
+def choice(service: Service, all_targets: Sequence[Target], node: Node, local: bool) -> Choice:
+    """"Ready endpoints; if there are none, those that serve while they terminate" (KEP-1669), of the node's own if
+    the traffic policy is Local, of those meant for it where the Service asks for hints (KEP-2433, KEP-3015).
     """
     candidates = all_targets
-    if service.internal_traffic_is_local:
+    if local:
         candidates = [target for target in all_targets if target.endpoint.node == node.name]
     chosen = [target for target in candidates if target.endpoint.ready]
-    if chosen and service.uses_hints and not service.internal_traffic_is_local:
+    if chosen and service.uses_hints and not local:
         chosen = _meant_for(node, chosen)
     chosen = chosen or _last_resort(candidates)
     if chosen:
         return Choice(tuple(numbered([target.identity for target in chosen])))
     somewhere = any(target.endpoint.ready for target in all_targets) or bool(_last_resort(all_targets))
-    return Choice(dropped=service.internal_traffic_is_local and somewhere)
+    return Choice(dropped=local and somewhere)
 
 
 def _last_resort(candidates: Iterable[Target]) -> list[Target]:

@@ -6,7 +6,7 @@ number. Addresses of the service range that belong to no Service, and ports that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.model import REFUSING_ADDRESSES, REFUSING_PORT, Cluster, IPAddress
@@ -14,7 +14,7 @@ from controller.actions import Action, Conntrack, Goto, Load, Nat, Resubmit
 from controller.affinity import learn
 from controller.balancing import draw
 from controller.flow import Flow, Group, Rules, Translation, digest
-from controller.match import Match, bits, eth_type, ip_dst, ip_proto, transport_dst
+from controller.match import Match, bits, eth_type, ip_dst, ip_proto
 from controller.pipeline import (
     CONNTRACK_ZONE,
     EGRESS_POLICY,
@@ -31,16 +31,19 @@ from controller.pipeline import (
     Feature,
 )
 from controller.service_endpoints import Choice, Target, choice, targets
+from controller.service_frontends import Claim, Frontend, frontends, limits
 from controller.state import EndpointSlice, Service, ServicePort
 
 
 @dataclass(frozen=True, slots=True)
-class _Frontend:
-    """One port of a Service at one of its addresses."""
+class _Backend:
+    """The endpoints of a Service's port, of one IP family, as those clients reach them that are not to leave their node
+    (`local`), or all others."""
 
     service: Service
     port: ServicePort
-    address: IPAddress
+    ip_version: int
+    local: bool
 
     @property
     def owner(self) -> str:
@@ -48,37 +51,48 @@ class _Frontend:
 
     @property
     def identity(self) -> int:
-        """The same whatever address and number the port has: endpoints do not change with them."""
-        words = (self.service.key, self.port.name, self.port.protocol, str(self.address.version))
-        return digest(" ".join(words).encode(), SERVICE_PORT.width)
+        """The same whatever addresses and numbers the port has: endpoints do not change with them."""
+        words = (self.service.key, self.port.name, self.port.protocol, str(self.ip_version))
+        return digest(" ".join((*words, *(("local",) if self.local else ()))).encode(), SERVICE_PORT.width)
 
     @property
     def transport(self) -> Match:
-        return (eth_type(self.address.version), ip_proto(self.port.protocol))
+        return (eth_type(self.ip_version), ip_proto(self.port.protocol))
 
 
-def services(subject: Service | Cluster, slices: Iterable[EndpointSlice] = (), cluster: Cluster | None = None) -> Rules:
+def services(
+    subject: Service | Cluster, slices: Iterable[EndpointSlice] = (), cluster: Cluster | None = None,
+    taken: Collection[Claim] = (),
+) -> Rules:  # fmt: skip
     """One flow per port and address of a Service and one per endpoint (two with affinity); one per service range.
 
-    On every node, but for what each node's clients have their own endpoints for.
+    On every node, but for what each node's clients have their own endpoints for. `taken`: what is another Service's.
     """
     if isinstance(subject, Cluster):
         return Rules(everywhere=tuple(_range_flows(subject)))
     slices, parts = tuple(slices), []
-    for address in subject.cluster_ips:
+    for ip_version in dict.fromkeys(address.version for address in subject.cluster_ips):
         for port in subject.ports:
-            frontend = _Frontend(subject, port, address)
-            parts.append(_frontend_rules(frontend, targets(port, address.version, slices), cluster))
+            found = targets(port, ip_version, slices)
+            ways = list(frontends(subject, port, ip_version, taken))
+            for local in dict.fromkeys(way.local for way in ways):
+                backend = _Backend(subject, port, ip_version, local)
+                parts.append(_backend_rules(backend, [way for way in ways if way.local == local], found, cluster))
+            parts.append(Rules(everywhere=tuple(_limit_flows(_Backend(subject, port, ip_version, False)))))
     return _joined(parts)
 
 
-def _frontend_rules(frontend: _Frontend, found: Sequence[Target], cluster: Cluster | None) -> Rules:
-    service, nodes = frontend.service, cluster.nodes if cluster else ()
-    differs = nodes and (service.internal_traffic_is_local or service.uses_hints)
-    choices = {node.name: choice(service, found, node) for node in (nodes if differs else nodes[:1])}
-    made = {each: _flows(frontend, each) for each in dict.fromkeys(choices.values())}
+def _backend_rules(
+    backend: _Backend, ways: Sequence[Frontend], found: Sequence[Target], cluster: Cluster | None
+) -> Rules:
+    nodes = cluster.nodes if cluster else ()
+    differs = nodes and (backend.local or backend.service.uses_hints)
+    choices = {
+        node.name: choice(backend.service, found, node, backend.local) for node in (nodes if differs else nodes[:1])
+    }
+    made = {each: _flows(backend, ways, each) for each in dict.fromkeys(choices.values())}
     groups = {group.group_id: group for _, group in made.values() if group}
-    translations = _translations(frontend, found, choices.values())
+    translations = _translations(backend, ways, found, choices.values())
     if not differs:
         everywhere = next(iter(made.values()))[0] if made else ()
         return Rules(everywhere, tuple(groups.values()), translations=translations)
@@ -100,58 +114,60 @@ def _joined(parts: Iterable[Rules]) -> Rules:
     )
 
 
-def _flows(frontend: _Frontend, chosen: Choice) -> tuple[tuple[Flow, ...], Group | None]:
-    """The flows of one frontend for one choice of endpoints, and the group that they need."""
+def _flows(backend: _Backend, ways: Sequence[Frontend], chosen: Choice) -> tuple[tuple[Flow, ...], Group | None]:
+    """The flows of one backend for one choice of endpoints, and the group that they need."""
+    matches = [match for way in ways for match in way.matches]
     if not chosen.targets:
-        refusal = _translate(REFUSING_ADDRESSES[frontend.address.version], REFUSING_PORT)
-        return (_lb(frontend, () if chosen.dropped else (refusal,)),), None
-    known = Load(SERVICE_PORT, frontend.identity)
-    affinity = frontend.service.affinity_timeout_s is not None
-    drawn, group = draw(len(chosen.targets), frontend.port.protocol, affinity)
-    flows = [_lb(frontend, (known, *drawn))]
+        refusal = () if chosen.dropped else (_translate(REFUSING_ADDRESSES[backend.ip_version], REFUSING_PORT),)
+        return tuple(_lb(backend, match, refusal) for match in matches), None
+    known = Load(SERVICE_PORT, backend.identity)
+    affinity = backend.service.affinity_timeout_s is not None
+    drawn, group = draw(len(chosen.targets), backend.port.protocol, affinity)
+    flows = [_lb(backend, match, (known, *drawn)) for match in matches]
     if not affinity:
-        flows += [_by_number(frontend, number, (_translate(*to),)) for number, to in enumerate(chosen.targets)]
+        flows += [_by_number(backend, number, (_translate(*to),)) for number, to in enumerate(chosen.targets)]
     else:
-        again = (bits(ENDPOINT_BY, EndpointBy.AFFINITY),)
-        flows.append(_lb(frontend, (known, Goto(ENDPOINT_DNAT)), again, PRIORITY_HIGH))
+        again = bits(ENDPOINT_BY, EndpointBy.AFFINITY)
+        flows += [_lb(backend, (*match, again), (known, Goto(ENDPOINT_DNAT)), PRIORITY_HIGH) for match in matches]
         for number, to in enumerate(chosen.targets):
-            flows += _with_affinity(frontend, number, *to)
+            flows += _with_affinity(backend, number, *to)
     return tuple(flows), group
 
 
-def _with_affinity(frontend: _Frontend, number: int, address: IPAddress, target_port: int) -> Iterable[Flow]:
+def _with_affinity(backend: _Backend, number: int, address: IPAddress, target_port: int) -> Iterable[Flow]:
     """By number, and by a digest of the address: numbers change, what clients were given must not."""
     key = digest(address.packed + target_port.to_bytes(2, "big"), ENDPOINT.width)
     found = (Load(ENDPOINT_BY, EndpointBy.AFFINITY), Load(ENDPOINT, key))
-    yield _by_number(frontend, number, (*found, Resubmit(ENDPOINT_DNAT)))
+    yield _by_number(backend, number, (*found, Resubmit(ENDPOINT_DNAT)))
     match = (
-        *frontend.transport,
-        bits(SERVICE_PORT, frontend.identity),
+        *backend.transport,
+        bits(SERVICE_PORT, backend.identity),
         bits(ENDPOINT_BY, EndpointBy.AFFINITY),
         bits(ENDPOINT, key),
     )
-    timeout_s = frontend.service.affinity_timeout_s or 0
-    remember = learn(frontend.address.version, frontend.port.protocol, timeout_s, frontend.identity ^ key, found)
+    timeout_s = backend.service.affinity_timeout_s or 0
+    remember = learn(backend.ip_version, backend.port.protocol, timeout_s, backend.identity ^ key, found)
     actions = (remember, _translate(address, target_port))
-    yield Flow(ENDPOINT_DNAT, PRIORITY_NORMAL, match, actions, Feature.SERVICES, frontend.owner)
+    yield Flow(ENDPOINT_DNAT, PRIORITY_NORMAL, match, actions, Feature.SERVICES, backend.owner)
 
 
-def _by_number(frontend: _Frontend, number: int, actions: tuple[Action, ...]) -> Flow:
+def _by_number(backend: _Backend, number: int, actions: tuple[Action, ...]) -> Flow:
     match = (
-        *frontend.transport,
-        bits(SERVICE_PORT, frontend.identity),
+        *backend.transport,
+        bits(SERVICE_PORT, backend.identity),
         bits(ENDPOINT_BY, EndpointBy.NUMBER),
         bits(ENDPOINT, number),
     )
-    return Flow(ENDPOINT_DNAT, PRIORITY_NORMAL, match, actions, Feature.SERVICES, frontend.owner)
+    return Flow(ENDPOINT_DNAT, PRIORITY_NORMAL, match, actions, Feature.SERVICES, backend.owner)
 
 
-def _lb(
-    frontend: _Frontend, actions: tuple[Action, ...], further: Match = (), priority: int = PRIORITY_NORMAL
-) -> Flow:
-    port = frontend.port
-    match = (*frontend.transport, ip_dst(frontend.address), transport_dst(port.protocol, port.service_port), *further)
-    return Flow(SERVICE_LB, priority, match, actions, Feature.SERVICES, frontend.owner)
+def _lb(backend: _Backend, match: Match, actions: tuple[Action, ...], priority: int = PRIORITY_NORMAL) -> Flow:
+    return Flow(SERVICE_LB, priority, match, actions, Feature.SERVICES, backend.owner)
+
+
+def _limit_flows(backend: _Backend) -> Iterable[Flow]:
+    for match in limits(backend.service, backend.port, backend.ip_version):
+        yield _lb(backend, match, (), PRIORITY_LOW)
 
 
 def _translate(address: IPAddress, port: int) -> Conntrack:
@@ -160,17 +176,17 @@ def _translate(address: IPAddress, port: int) -> Conntrack:
 
 
 def _translations(
-    frontend: _Frontend, found: Iterable[Target], choices: Iterable[Choice]
+    backend: _Backend, ways: Iterable[Frontend], found: Iterable[Target], choices: Iterable[Choice]
 ) -> frozenset[Translation]:
     """What may stand in a connection table, for UDP, whose connections never say that they end."""
-    if frontend.port.protocol != "UDP":
+    if backend.port.protocol != "UDP":
         return frozenset()
     reached = {target.identity for target in found if target.endpoint.ready or target.endpoint.serving}
     for chosen in choices:
         if not chosen.targets and not chosen.dropped:
-            reached.add((REFUSING_ADDRESSES[frontend.address.version], REFUSING_PORT))
+            reached.add((REFUSING_ADDRESSES[backend.ip_version], REFUSING_PORT))
     return frozenset(
-        Translation("UDP", frontend.address, frontend.port.service_port, address, port) for address, port in reached
+        Translation("UDP", way.address, way.number, address, port) for way in ways for address, port in reached
     )
 
 

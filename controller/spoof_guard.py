@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from cluster.model import Node, PodInterface
+from cluster.model import Cluster, Node, PodInterface
 from cluster.policy_names import Direction
 from controller.actions import Action, Goto, Load
 from controller.flow import Flow, Rules
 from controller.match import bits, eth_src, eth_type, in_port, ip_src
 from controller.pipeline import (
     EGRESS_ISOLATED,
+    FROM_OUTSIDE,
     FROM_OWN_NODE,
     PRIORITY_HIGH,
     PRIORITY_LOW,
     PRIORITY_NORMAL,
+    PRIORITY_TOP,
     SOURCE,
     SPOOF_GUARD,
     UN_SNAT,
@@ -25,10 +27,10 @@ from controller.pipeline import (
 )
 
 
-def spoof_guard(subject: PodInterface | Node, isolated: Collection[Direction] = ()) -> Rules:
+def spoof_guard(cluster: Cluster, subject: PodInterface | Node, isolated: Collection[Direction] = ()) -> Rules:
     """One flow per address of a pod; a few per IP family of a node. All on its node only."""
     if isinstance(subject, Node):
-        return Rules(on={subject.name: tuple(_node_flows(subject))})
+        return Rules(on={subject.name: (*_node_flows(subject), *_way_in_flows(cluster, subject))})
     mark: tuple[Action, ...] = (Load(EGRESS_ISOLATED, 1),) if "egress" in isolated else ()
     flows = (
         Flow(
@@ -50,20 +52,29 @@ def spoof_guard(subject: PodInterface | Node, isolated: Collection[Direction] = 
     return Rules(on={subject.node: tuple(flows)})
 
 
-def _node_flows(node: Node) -> list[Flow]:
-    owner = f"Node {node.name}"
-    flows = []
-    from_node, from_tunnel = bits(SOURCE, Source.NODE), bits(SOURCE, Source.TUNNEL)
+def _node_flows(node: Node) -> Iterator[Flow]:
+    """What the node itself sends, by its own addresses."""
     families = {cidr.version for cidr in node.pod_cidrs}
     for address in dict.fromkeys((*node.gateway_addresses, *node.addresses)):
         if address.version in families:
-            own = (from_node, eth_type(address.version), ip_src(address))
+            match = (bits(SOURCE, Source.NODE), eth_type(address.version), ip_src(address))
             actions = (Load(FROM_OWN_NODE, 1), Goto(UN_SNAT))
-            flows.append(Flow(SPOOF_GUARD, PRIORITY_HIGH, own, actions, Feature.SPOOF_GUARD, owner))
-    for pod_cidr in node.pod_cidrs:
-        family = eth_type(pod_cidr.version)
-        for way_in in (from_node, from_tunnel):
-            local, other = (way_in, family, ip_src(pod_cidr)), (way_in, family)
-            flows.append(Flow(SPOOF_GUARD, PRIORITY_NORMAL, local, (), Feature.SPOOF_GUARD, owner))
-            flows.append(Flow(SPOOF_GUARD, PRIORITY_LOW, other, (Goto(UN_SNAT),), Feature.SPOOF_GUARD, owner))
-    return flows
+            yield Flow(SPOOF_GUARD, PRIORITY_TOP, match, actions, Feature.SPOOF_GUARD, f"Node {node.name}")
+
+
+def _way_in_flows(cluster: Cluster, node: Node) -> Iterator[Flow]:
+    """What comes through its kernel or the tunnel. Pods' packets come through the kernel in direct mode only, all
+    others that do are the outside's."""
+    through_kernel = cluster.network.mode == "direct"
+    for pod_cidr, pods in zip(node.pod_cidrs, cluster.pod_subnets, strict=True):
+        from_node, from_tunnel = (
+            (bits(SOURCE, source), eth_type(pod_cidr.version)) for source in (Source.NODE, Source.TUNNEL)
+        )
+        for priority, match, actions in (
+            (PRIORITY_HIGH, (*from_node, ip_src(pod_cidr)), ()),
+            (PRIORITY_HIGH, (*from_tunnel, ip_src(pod_cidr)), ()),
+            (PRIORITY_NORMAL, (*from_node, ip_src(pods)), (Goto(UN_SNAT),) if through_kernel else ()),
+            (PRIORITY_LOW, from_node, (Load(FROM_OUTSIDE, 1), Goto(UN_SNAT))),
+            (PRIORITY_LOW, from_tunnel, (Goto(UN_SNAT),)),
+        ):
+            yield Flow(SPOOF_GUARD, priority, match, actions, Feature.SPOOF_GUARD, f"Node {node.name}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
-from cluster.model import Cluster, IPAddress, PodInterface
+from cluster.model import Cluster, IPAddress, IPNetwork, PodInterface
 from cluster.objects import Object, labels, name, namespace, pod_interface
 from cluster.well_known import HEADLESS, HEADLESS_LABEL, SERVICE_NAME_LABEL
 from controller.policy_groups import PodIdentity
@@ -25,23 +25,34 @@ ObjectKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """`name` is "" where a Service has one unnamed port; `service_port` is what clients connect to."""
+    """`name` is "" where a Service has one unnamed port; `service_port` is what clients connect to, `node_port` what
+    they connect to at a node's address."""
 
     name: str
     protocol: str
     service_port: int
+    node_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`affinity_timeout_s` None: every connection is balanced by itself."""
+    """`affinity_timeout_s` None: every connection is balanced by itself. `external_ips`: addresses outside of the
+    service range; `only_from`: who may use a load balancer's, None = everybody."""
 
     key: str
     cluster_ips: tuple[IPAddress, ...]
     ports: tuple[ServicePort, ...]
     affinity_timeout_s: int | None = None
     internal_traffic_is_local: bool = False
+    external_traffic_is_local: bool = False
+    external_ips: tuple[IPAddress, ...] = ()
+    load_balancer_ips: tuple[IPAddress, ...] = ()
+    only_from: tuple[IPNetwork, ...] | None = None
     uses_hints: bool = False
+
+    @property
+    def exposed_addresses(self) -> tuple[IPAddress, ...]:
+        return tuple(dict.fromkeys((*self.load_balancer_ips, *self.external_ips)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,8 @@ class NetworkState:
     cluster: Cluster
     pods: Mapping[str, PodInterface] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
+    exposed: Mapping[IPAddress, frozenset[str]] = field(default_factory=dict)
+    """The Services at each external address."""
     endpoint_slices: Mapping[str, Mapping[str, EndpointSlice]] = field(default_factory=dict)
     slice_owners: Mapping[str, str] = field(default_factory=dict)
     """The Service of each slice."""
@@ -112,7 +125,7 @@ def service(obj: Mapping[str, Any]) -> Service | None:
     if labels(obj).keys() & {PROXY_NAME_LABEL, HEADLESS_LABEL}:
         return None
     ports = (
-        ServicePort(port.get("name") or "", port.get("protocol", "TCP"), int(port["port"]))
+        ServicePort(port.get("name") or "", port.get("protocol", "TCP"), int(port["port"]), port.get("nodePort"))
         for port in spec.get("ports") or ()
     )
     topology_mode = (obj["metadata"].get("annotations") or {}).get(TOPOLOGY_MODE_ANNOTATION, "")
@@ -122,8 +135,26 @@ def service(obj: Mapping[str, Any]) -> Service | None:
         tuple(ports),
         affinity_timeout_s=_affinity_timeout_s(spec),
         internal_traffic_is_local=spec.get("internalTrafficPolicy") == "Local",
+        external_traffic_is_local=spec.get("externalTrafficPolicy") == "Local",
+        external_ips=tuple(map(ip_address, spec.get("externalIPs") or ())),
+        load_balancer_ips=_load_balancer_ips(obj),
+        only_from=_only_from(spec),
         uses_hints=bool(spec.get("trafficDistribution")) or topology_mode.lower() == "auto",
     )
+
+
+def _load_balancer_ips(obj: Mapping[str, Any]) -> tuple[IPAddress, ...]:
+    """"VIP": "traffic is delivered to the node with the destination set to the load-balancer's IP and port"; "Proxy":
+    with that of the node or pod (LoadBalancerIngress.ipMode), so it is nothing that a node has to know."""
+    if obj["spec"].get("type") != "LoadBalancer":
+        return ()
+    ingress = obj.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
+    return tuple(ip_address(each["ip"]) for each in ingress if each.get("ip") and each.get("ipMode", "VIP") == "VIP")
+
+
+def _only_from(spec: Mapping[str, Any]) -> tuple[IPNetwork, ...] | None:
+    ranges = spec.get("loadBalancerSourceRanges")
+    return tuple(ip_network(each.strip(), strict=False) for each in ranges) if ranges else None
 
 
 def _affinity_timeout_s(spec: Mapping[str, Any]) -> int | None:
@@ -183,7 +214,7 @@ class Change:
 def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState, frozenset[ObjectKey]]:
     """The state after these changes of all kinds but Cluster, and what has to be compiled again."""
     pods, services, slices = dict(state.pods), dict(state.services), dict(state.endpoint_slices)
-    owners = dict(state.slice_owners)
+    owners, exposed = dict(state.slice_owners), dict(state.exposed)
     identities, namespaces, policies = dict(state.identities), dict(state.namespaces), dict(state.policies)
     changed: set[ObjectKey] = set()
     for change in changes:
@@ -194,8 +225,9 @@ def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState,
                 keys = (*_put(pods, change.key, pod), *_put(identities, change.key, identity))
                 changed |= {("Pod", key) for key in keys}
             case "Service":
-                made = service(change.obj) if change.obj else None
-                changed |= {("Service", key) for key in _put(services, change.key, made)}
+                before, made = services.get(change.key), service(change.obj) if change.obj else None
+                if _put(services, change.key, made):
+                    changed |= {("Service", key) for key in (change.key, *_expose(exposed, change.key, before, made))}
             case "EndpointSlice":
                 found = endpoint_slice(change.obj) if change.obj else None
                 changed |= {("Service", key) for key in _put_slice(slices, owners, change.key, found)}
@@ -206,10 +238,22 @@ def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState,
                 policy = network_policy(change.obj) if change.obj else None
                 changed |= {("NetworkPolicy", key) for key in _put(policies, change.key, policy)}
     after = replace(
-        state, pods=pods, services=services, endpoint_slices=slices, slice_owners=owners,
+        state, pods=pods, services=services, exposed=exposed, endpoint_slices=slices, slice_owners=owners,
         identities=identities, namespaces=namespaces, policies=policies,
     )  # fmt: skip
     return after, frozenset(changed)
+
+
+def _expose(exposed: dict[IPAddress, frozenset[str]], key: str, before: Service | None, now: Service | None) -> set[str]:
+    """Note at which external addresses a changed Service is; other Services that are there, too."""
+    concerned: set[str] = set()
+    for address in before.exposed_addresses if before else ():
+        exposed[address] -= {key}
+        concerned |= exposed[address]
+    for address in now.exposed_addresses if now else ():
+        concerned |= exposed.get(address, frozenset())
+        exposed[address] = exposed.get(address, frozenset()) | {key}
+    return concerned - {key}
 
 
 def pod_identity(pod: Mapping[str, Any]) -> PodIdentity:

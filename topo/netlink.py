@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from cluster.model import VXLAN_PORT, IPAddress, IPNetwork
@@ -19,7 +20,7 @@ from cluster.model import VXLAN_PORT, IPAddress, IPNetwork
 NLMSG_ERROR = 2
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 1, 4, 0x100, 0x200, 0x400, 0x800
 RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK = 16, 17, 19
-RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH, RTM_DELNEIGH = 20, 24, 28, 29
+RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH, RTM_DELNEIGH, RTM_NEWRULE, RTM_DELRULE = 20, 24, 28, 29, 32, 33
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_AF_SPEC, IFLA_NET_NS_FD, IFLA_PROTINFO, IFLA_GSO_MAX_SIZE = 26, 28, 12, 41
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
@@ -31,7 +32,9 @@ IFLA_BRPORT_MODE, IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD = 4, 8, 9
 IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD = 27, 30
 IFF_UP = 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_F_NODAD = 1, 2, 8, 2
+FRA_DST, FRA_IIFNAME, FRA_PRIORITY, FRA_TABLE, FRA_IP_PROTO, FRA_DPORT_RANGE = 1, 3, 6, 15, 22, 24
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC = 1, 4, 5, 7
+RT_TABLE_LOCAL, FR_ACT_TO_TBL = 255, 1
 RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST, RTNH_F_ONLINK = 254, 4, 1, 4
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 NDA_DST, NDA_LLADDR, NUD_PERMANENT, NUD_NOARP, NTF_SELF, NTF_MASTER = 1, 2, 0x80, 0x40, 2, 4
@@ -201,12 +204,13 @@ def add_address(index: int, address: IPAddress, prefix_length: int) -> Message:
 
 
 def add_route(
-    index: int, to: IPNetwork, *, via: IPAddress | None = None, onlink: bool = False, source: IPAddress | None = None
-) -> Message:
+    index: int, to: IPNetwork, *, via: IPAddress | None = None, onlink: bool = False, source: IPAddress | None = None,
+    table: int = RT_TABLE_MAIN,
+) -> Message:  # fmt: skip
     scope = RT_SCOPE_UNIVERSE if via is not None or to.version == 6 else RT_SCOPE_LINK
     flags = RTNH_F_ONLINK if onlink else 0
     body = struct.pack(
-        "=BBBBBBBBI", _family(to), to.prefixlen, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST, flags
+        "=BBBBBBBBI", _family(to), to.prefixlen, 0, 0, table, RTPROT_STATIC, scope, RTN_UNICAST, flags
     )
     if to.prefixlen:
         body += attribute(RTA_DST, to.network_address.packed)
@@ -216,6 +220,45 @@ def add_route(
         body += attribute(RTA_PREFSRC, source.packed)
     body += _u32(RTA_OIF, index)
     return Message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body, f"add route to {to}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which routing table packets go by (ip-rule(8)): those that came in by `interface` ("lo": that are sent here), go
+    to `to`, are of `protocol` and go to one of `ports`; None = any. The least `priority` is asked first."""
+
+    ip_version: int
+    priority: int
+    table: int
+    interface: str | None = None
+    to: IPAddress | None = None
+    protocol: int | None = None
+    ports: range | None = None
+
+    def _body(self) -> bytes:
+        family = socket.AF_INET if self.ip_version == 4 else socket.AF_INET6
+        length = self.to.max_prefixlen if self.to else 0
+        body = struct.pack("=BBBBBBBBI", family, length, 0, 0, self.table, 0, 0, FR_ACT_TO_TBL, 0)
+        body += _u32(FRA_PRIORITY, self.priority) + _u32(FRA_TABLE, self.table)
+        if self.interface is not None:
+            body += _text(FRA_IIFNAME, self.interface)
+        if self.to is not None:
+            body += attribute(FRA_DST, self.to.packed)
+        if self.protocol is not None:
+            body += _u8(FRA_IP_PROTO, self.protocol)
+        if self.ports is not None:
+            body += attribute(FRA_DPORT_RANGE, struct.pack("=HH", self.ports[0], self.ports[-1]))
+        return body
+
+    def added(self) -> Message:
+        """Idempotent."""
+        tolerate = frozenset({errno.EEXIST})
+        return Message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, self._body(), f"add rule {self}", tolerate)
+
+    def deleted(self) -> Message:
+        """Idempotent."""
+        tolerate = frozenset({errno.ENOENT})
+        return Message(RTM_DELRULE, 0, self._body(), f"delete rule {self}", tolerate)
 
 
 def add_neighbour(index: int, address: IPAddress, mac: str) -> Message:

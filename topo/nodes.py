@@ -19,6 +19,7 @@ from ipaddress import ip_network
 
 from cluster.model import (
     GATEWAY_MAC,
+    KERNEL_PORTS,
     NODE_HAIRPINS,
     POD_GATEWAYS,
     REFUSING_ADDRESSES,
@@ -26,10 +27,8 @@ from cluster.model import (
     IPNetwork,
     Node,
 )
-from topo import bridging, emulation, namespaces, netlink, ovs
-
-GATEWAY = "gw0"
-_EVERYTHING = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+from topo import bridging, emulation, namespaces, netlink, ovs, ways_in
+from topo.ways_in import GATEWAY
 
 _MACHINE_SYSCTLS = (
     # Addresses are assigned and known to be unique: no waiting for duplicate detection, no router discovery.
@@ -43,6 +42,7 @@ _NODE_SYSCTLS = (
     # Every datagram to a Service without endpoints is refused, not one a second (icmp(7), icmp_ratelimit).
     ("ipv4/icmp_ratelimit", "0"),
     ("ipv6/icmp/ratelimit", "0"),
+    ("ipv4/ip_local_port_range", f"{KERNEL_PORTS[0]}\t{KERNEL_PORTS[-1]}"),
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
 )
@@ -60,6 +60,7 @@ def build(cluster: Cluster) -> emulation.UnderlayNetwork:
         _address_uplink(cluster, machine.name)
     for node in cluster.nodes:
         _configure_gateway(cluster, node)
+        ways_in.build(node)
     return network
 
 
@@ -141,12 +142,13 @@ def _address_uplink(cluster: Cluster, name: str) -> None:
 
 
 def _peers(cluster: Cluster, name: str, uplink: int) -> Iterator[netlink.Message]:
-    """The nodes' underlay addresses, as permanent neighbours.
+    """The nodes' underlay addresses, and to nodes those of clients too, as permanent neighbours.
 
     All namespaces share one neighbour table of 1,024 entries (arp(7), gc_thresh3, which only the host's administrator
     can raise); a hundred nodes that talk to each other need ten times as many. Permanent entries do not count.
     """
-    for peer in cluster.nodes:
+    is_node = any(node.name == name for node in cluster.nodes)
+    for peer in emulation.machines(cluster) if is_node else cluster.nodes:
         if peer.name != name:
             yield from (netlink.add_neighbour(uplink, address, peer.uplink_mac) for address in peer.addresses)
 
@@ -173,12 +175,6 @@ def router_neighbours(index: int, versions: Iterable[int]) -> Iterator[netlink.M
     """The router that a switch plays, as a permanent neighbour: nobody has to ask for it."""
     for version in versions:
         yield netlink.add_neighbour(index, POD_GATEWAYS[version], GATEWAY_MAC)
-
-
-def default_routes(index: int, versions: Iterable[int]) -> Iterator[netlink.Message]:
-    """Everything goes to the router that the switch plays."""
-    for version in versions:
-        yield netlink.add_route(index, _EVERYTHING[version], via=POD_GATEWAYS[version], onlink=True)
 
 
 def _pod_routes(cluster: Cluster, node: Node, gateway: int) -> Iterator[netlink.Message]:

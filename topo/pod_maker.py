@@ -17,8 +17,9 @@ from typing import NoReturn
 
 from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
 from topo import forked, guard, linux, namespaces, netlink, ovs
-from topo.nodes import GATEWAY, default_routes, router_neighbours
+from topo.nodes import router_neighbours
 from topo.places import pod_place
+from topo.ways_in import GATEWAY, default_routes
 
 INTERFACE = "eth0"
 _FIRST_MACVLAN_INDEX = 1000

@@ -10,6 +10,7 @@ difference into the draft. `cluster.loop_queue` says in which order they run; do
     adoption, availability, controller_revisions, pod_template
                          which pods are whose; since when one is available; versions of a template; template -> Pod
     services             a Service's addresses and node ports
+    load_balancers       Services of type LoadBalancer get an address of the pool
     service_slices       Services -> EndpointSlices, with endpoints (which pods, in which state)
     endpoints_objects    … -> Endpoints; mirroring: Endpoints made by hand -> EndpointSlices
     kubernetes_service   the endpoints of the Service `kubernetes`

@@ -26,9 +26,13 @@ UNDERLAY_SUBNETS: Mapping[int, IPNetwork] = {
     6: IPv6Network("fc00:f853:ccd:e793::/64"),
 }
 
+DEFAULT_POOLS = {4: "172.18.254.0/24", 6: "fc00:f853:ccd:e793::fe00/120"}
+"""Addresses of load balancers: of the underlay, behind all nodes and before the external clients."""
+
 NODE_PREFIX_LENGTH = {4: 24, 6: 64}
 """Each node's share of the pod range: kube-controller-manager's --node-cidr-mask-size-ipv4 and -ipv6."""
 
+POOL = "loadBalancerSubnet"
 _BITS = {4: 32, 6: 128}
 _MAX_SERVICE_BITS = 20
 """The API server refuses Service ranges of more than 2^20 addresses (cmd/kube-apiserver validation)."""
@@ -52,6 +56,18 @@ def subnets(networking: Mapping[str, Any], name: str) -> tuple[IPNetwork, ...]:
         return tuple(ip_network(DEFAULT_SUBNETS[name][version]) for version in versions)
     parsed = [ip_network(part.strip()) for part in networking[name].split(",")]
     return tuple(sorted(parsed, key=lambda subnet: subnet.version))
+
+
+def pools(networking: Mapping[str, Any]) -> tuple[IPNetwork, ...]:
+    """The ranges of `loadBalancerSubnet`, IPv4 first. Raises ValueError on what is no range."""
+    if POOL in networking:
+        return subnets(networking, POOL)
+    return tuple(ip_network(DEFAULT_POOLS[version]) for version in VERSIONS[family(networking)])
+
+
+def router_addresses(chosen: IPFamily) -> tuple[IPAddress, ...]:
+    """Those of the switch at the edge of the underlay: the first, as on kind's docker network."""
+    return _underlay_addresses(chosen, 1)
 
 
 def underlay_subnets(chosen: IPFamily) -> tuple[IPNetwork, ...]:
@@ -90,6 +106,31 @@ def findings(networking: Mapping[str, Any], node_count: int) -> Iterator[Finding
             known[name] = subnets(networking, name)
     yield from _size_findings(known, node_count)
     yield from _overlap_findings(networking, known)
+
+
+def pool_findings(networking: Mapping[str, Any], node_count: int, client_count: int) -> Iterator[Finding]:
+    """What is wrong with `loadBalancerSubnet`: its form, or that its addresses are somebody's already."""
+    wrong = list(_syntax_findings(networking, POOL))
+    yield from wrong
+    if wrong or POOL not in networking:
+        return
+    chosen = family(networking)
+    taken = [("a node", node_addresses(chosen, index)) for index in range(1, node_count + 1)]
+    taken += [("an external client", client_addresses(chosen, index)) for index in range(1, client_count + 1)]
+    for pool in pools(networking):
+        for whose, addresses in [("the underlay's router", router_addresses(chosen)), *taken]:
+            for address in addresses:
+                if address in pool:
+                    yield Finding((POOL,), f"found '{pool}'; holds {address}, which is that of {whose}")
+                    return
+        for name in DEFAULT_SUBNETS:
+            for subnet in _sound_subnets(networking, name):
+                if subnet.version == pool.version and subnet.overlaps(pool):
+                    yield Finding((POOL,), f"found '{pool}'; overlaps the {name} {subnet}")
+
+
+def _sound_subnets(networking: Mapping[str, Any], name: str) -> tuple[IPNetwork, ...]:
+    return () if any(_syntax_findings(networking, name)) else subnets(networking, name)
 
 
 def _syntax_findings(networking: Mapping[str, Any], name: str) -> Iterator[Finding]:

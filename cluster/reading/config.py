@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from ipaddress import ip_network
 from typing import Any
 
 from cluster.model import Client, Cluster, IPFamily, Network, Node, Role
@@ -24,7 +25,7 @@ from cluster.reading.documents import Document
 from cluster.reading.findings import Finding, Path, found, suggestion
 from cluster.reading.jsonschema_findings import Validator
 from cluster.reading.schema import without, without_nulls
-from cluster.reading.syntax import DNS_LABEL_RULE, is_dns_label, is_ip, label_findings
+from cluster.reading.syntax import CIDR_RULE, DNS_LABEL_RULE, is_cidr, is_dns_label, is_ip, label_findings
 from cluster.reading.underlay_findings import graph_findings, option_findings, shape_findings
 from cluster.well_known import CONTROL_PLANE, ZONE_LABEL
 
@@ -80,6 +81,7 @@ def resolve(document: Mapping[str, Any]) -> Cluster:
         clients=clients,
         pod_subnets=pod_subnets,
         service_subnets=addressing.subnets(networking, "serviceSubnet"),
+        load_balancer_pools=addressing.pools(networking),
         api_server_address=networking.get("apiServerAddress", DEFAULT_API_SERVER_ADDRESS),
         api_server_port=max(networking.get("apiServerPort", 0), 0),
         node_grace_s=data.get("nodeFailure", {}).get("gracePeriodSeconds", Cluster.node_grace_s),
@@ -108,6 +110,9 @@ def _network(fields: Mapping[str, Any], family: IPFamily) -> Network:
         mtu_bytes=fields.get("mtu", default.mtu_bytes),
         ip_family=family,
         policy_reevaluation=fields.get("policyReevaluation", default.policy_reevaluation),
+        masquerade_exempt=tuple(
+            ip_network(text, strict=False) for text in fields.get("ipMasqExempt", ())
+        ),
     )
 
 
@@ -174,6 +179,7 @@ def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator
     yield from _name_findings(data)
     yield from _node_findings(data)
     yield from _mtu_findings(data)
+    yield from _exempt_findings(data)
     yield from _under(("networking",), _api_server_findings(data.get("networking", {})))
     nodes = [name for _, _, name in _named_nodes(data)]
     yield from _under(("networking",), addressing.findings(data.get("networking", {}), len(nodes)))
@@ -181,6 +187,9 @@ def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator
     yield from _under(("underlay",), option_findings(fields))
     yield from _under(("underlay",), shape_findings(fields))
     clients = [name for _, name in _named_clients(data)]
+    yield from _under(
+        ("networking",), addressing.pool_findings(data.get("networking", {}), len(nodes), len(clients))
+    )
     sound = not any(finding.path[0] in ("underlay", "nodes", "externalClients") for finding in wrong)
     if sound and len({*nodes, *clients}) == len(nodes) + len(clients):
         yield from _under(("underlay",), graph_findings(fields, nodes, clients))
@@ -230,6 +239,12 @@ def _mtu_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     minimum = MIN_MTU_BYTES[addressing.family(data.get("networking", {}))]
     if mtu_bytes is not None and not minimum <= mtu_bytes <= MAX_MTU_BYTES:
         yield Finding(("network", "mtu"), found(mtu_bytes, f"must be between {minimum} and {MAX_MTU_BYTES} bytes"))
+
+
+def _exempt_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, text in enumerate(data.get("network", {}).get("ipMasqExempt", ())):
+        if not is_cidr(text):
+            yield Finding(("network", "ipMasqExempt", index), found(text, CIDR_RULE))
 
 
 def _api_server_findings(networking: Mapping[str, Any]) -> Iterator[Finding]:

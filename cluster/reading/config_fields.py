@@ -85,25 +85,23 @@ _KIND_NODE: dict[str, Schema] = {
     "kubeadmConfigPatchesJSON6902": _list_of(_JSON6902_PATCH),
 }
 
-_NETWORKING = _record(
-    {
-        "ipFamily": _one_of("ipv4", "ipv6", "dual"),
-        "apiServerAddress": _TEXT,
-        "apiServerPort": _NUMBER,
-        "podSubnet": _TEXT,
-        "serviceSubnet": _TEXT,
-        "disableDefaultCNI": _FLAG,
-        "kubeProxyMode": _one_of("iptables", "ipvs", "nftables", "none"),
-        "dnsSearch": _list_of(_TEXT),
-    }
-)
+_NETWORKING_FIELDS: dict[str, Schema] = {
+    "ipFamily": _one_of("ipv4", "ipv6", "dual"),
+    "apiServerAddress": _TEXT,
+    "apiServerPort": _NUMBER,
+    "podSubnet": _TEXT,
+    "serviceSubnet": _TEXT,
+    "disableDefaultCNI": _FLAG,
+    "kubeProxyMode": _one_of("iptables", "ipvs", "nftables", "none"),
+    "dnsSearch": _list_of(_TEXT),
+}
 
 _KIND: dict[str, Schema] = {
     "apiVersion": _TEXT,
     "kind": _TEXT,
     "name": _TEXT,
     "nodes": _list_of(_record(_KIND_NODE)),
-    "networking": _NETWORKING,
+    "networking": _record(_NETWORKING_FIELDS),
     "featureGates": {"type": "object", "additionalProperties": _FLAG},
     "runtimeConfig": _MAP_OF_TEXT,
     "kubeadmConfigPatches": _list_of(_TEXT),
@@ -130,6 +128,7 @@ _UNDERLAY = _record(
 _OURS: dict[str, Schema] = {
     **_KIND,
     "nodes": _list_of(_record({**_KIND_NODE, "name": _TEXT, "zone": _TEXT, "count": _count(MAX_NODES)})),
+    "networking": _record({**_NETWORKING_FIELDS, "loadBalancerSubnet": _TEXT}),
     "network": _record(
         {
             "mode": _one_of("overlay", "direct"),
@@ -137,6 +136,7 @@ _OURS: dict[str, Schema] = {
             "datapath": _one_of("auto", "kernel", "userspace"),
             "mtu": _NUMBER,
             "policyReevaluation": _FLAG,
+            "ipMasqExempt": _list_of(_TEXT),
         }
     ),
     "nodeFailure": _record(

@@ -13,14 +13,16 @@ from controller.state import Change, NetworkState, apply, object_key
 Object = dict[str, Any]
 
 
-def cluster_object(nodes: int = 2, ip_family: str = "ipv4", mode: str = "overlay") -> Object:
+def cluster_object(
+    nodes: int = 2, ip_family: str = "ipv4", mode: str = "overlay", ip_masq_exempt: Sequence[str] = ()
+) -> Object:
     return {
         "kind": "Cluster",
         "apiVersion": "mininetes.dev/v1alpha1",
         "metadata": {"name": "test"},
         "nodes": [{"role": "control-plane" if index == 0 else "worker"} for index in range(nodes)],
         "networking": {"ipFamily": ip_family},
-        "network": {"mode": mode},
+        "network": {"mode": mode, "ipMasqExempt": list(ip_masq_exempt)},
     }
 
 

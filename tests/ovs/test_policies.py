@@ -198,8 +198,11 @@ def test_an_isolated_pod_reaches_its_own_node_and_no_other(shared: Shop, ip_vers
 
 
 def test_a_client_outside_is_judged_by_its_block(shared: Shop) -> None:
-    outside, pod, node = ip_address("192.0.2.1"), shared.net.pod("c"), shared.net.node(2)
-    syn = Packet(node.gateway_mac, "0a:00:00:00:00:01", outside, pod.addresses[0], tcp_src=2001, tcp_dst=PORT)
+    outside, exposed, node = ip_address("192.0.2.1"), ip_address("198.51.100.9"), shared.net.node(2)
+    service = service_object("exposed", ["10.96.0.99"], PORT)
+    service["spec"]["externalIPs"] = [str(exposed)]
+    shared.put(service, slice_object("exposed", [str(shared.net.address("c"))], PORT))
+    syn = Packet(node.gateway_mac, "0a:00:00:00:00:01", outside, exposed, tcp_src=2001, tcp_dst=PORT)
     shared.policies(outside={**of("c"), "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]})
     assert len(shared.net.send(trunk_name(node), syn)) == 1
     shared.policies(elsewhere={**of("c"), "ingress": [{"from": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}]})

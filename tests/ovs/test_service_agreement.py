@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from itertools import product
 from typing import Any
@@ -15,18 +16,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from packets import TCP, UDP
+from packets import TCP, UDP, Packet
 from specs import cluster_object, pod_object, service_object, slice_object, state_of
-from world import World
+from world import Arrival, World
 
 from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES, PodInterface
 from cluster.reading.config import resolve
 from cluster.service_oracle import ClientPlace, Outcome, cluster_ips, outcome
 from controller.compiler import compile
-from controller.dummy_switch import DummySwitch
+from controller.dummy_switch import DummySwitch, trunk_name
 
 EXAMPLES = int(os.environ.get("MININETES_EXAMPLES", "30"))
 CONNECTIONS = 6
+NODE_PORT = 30100
+OUTSIDE = (ip_address("172.18.255.1"), ip_address("fc00:f853:ccd:e793::ff01"))
 HASHES = range(1, 65)
 ZONES = ("east", "west", "west")
 Object = dict[str, Any]
@@ -76,6 +79,7 @@ SPECS = st.fixed_dictionaries(
         "internalTrafficPolicy": st.sampled_from(["Cluster", "Local"]),
         "trafficDistribution": st.sampled_from(["PreferClose", "PreferSameZone", "PreferSameNode"]),
         "sessionAffinity": st.sampled_from(["None", "ClientIP"]),
+        "externalTrafficPolicy": st.sampled_from(["Cluster", "Local"]),
     },
 )
 
@@ -87,7 +91,8 @@ def services(draw: st.DrawFn) -> list[Object]:
     for number in range(draw(st.integers(1, 3))):
         name, protocol = f"s{number}", draw(st.sampled_from(["TCP", "UDP"]))
         made = service_object(name, [f"10.96.0.{20 + number}", f"fd00:10:96::{20 + number:x}"], 80, protocol)
-        made["spec"] |= draw(SPECS)
+        made["spec"] |= {"type": "NodePort", "externalIPs": [f"203.0.113.{number}", f"2001:db8::{number:x}"], **draw(SPECS)}
+        made["spec"]["ports"][0]["nodePort"] = NODE_PORT + number
         objects.append(made)
         hint = draw(HINTS)
         for family in (0, 1):
@@ -128,6 +133,31 @@ def test_oracle_trace_and_packets_agree(switch: DummySwitch, objects: list[Objec
             traced = _traced(shop, pod, address, protocol, exhaustive=client == CLIENTS[0])
             _assert_agree(said, traced, service, exhaustive=client == CLIENTS[0])
             _assert_agree(said, _sent(shop, client, address, protocol), service, exhaustive=False)
+    _assert_outside_agrees(shop, of_kind["Service"], of_kind["EndpointSlice"])
+
+
+def _assert_outside_agrees(shop: World, made: list[Object], slices: list[Object]) -> None:
+    """From outside by each node, and from a pod: to node ports and external addresses."""
+    nodes_addresses = [address for node in CLUSTER.nodes for address in node.addresses]
+    for service, node, family in product(made, CLUSTER.nodes, (0, 1)):
+        port = service["spec"]["ports"][0]
+        client = OUTSIDE[family]
+        for address, number in (
+            (node.addresses[family], port["nodePort"]), (ip_address(service["spec"]["externalIPs"][family]), 80),
+            (cluster_ips(service)[family], 80),
+        ):  # fmt: skip
+            place = ClientPlace(node.name, ZONES[node.index - 1], client)
+            said = outcome(made, slices, place, address, port["protocol"], number, nodes_addresses)
+            sent = replace(
+                Packet(node.gateway_mac, GATEWAY_MAC, client, address), tcp_src=24000, tcp_dst=number,
+                ip_proto=TCP if port["protocol"] == "TCP" else UDP,
+            )  # fmt: skip
+            _assert_agree(said, _arrived(shop.send(trunk_name(node), sent)), service, exhaustive=False)
+        pod = next(name for name in CLIENTS if shop.pod(name).node == node.name)
+        place = ClientPlace(node.name, ZONES[node.index - 1])
+        said = outcome(made, slices, place, node.addresses[family], port["protocol"], port["nodePort"], nodes_addresses)
+        found = _sent(shop, pod, node.addresses[family], port["protocol"], port["nodePort"])
+        _assert_agree(said, found, service, exhaustive=False)
 
 
 def _assert_agree(said: Outcome, found: Sequence[Outcome], service: Object, exhaustive: bool) -> None:
@@ -170,12 +200,14 @@ def _outcome_at(address: Any, port: int) -> Outcome:
     return Outcome("reaches", frozenset({(address, port)}))
 
 
-def _sent(shop: World, client: str, address: Any, protocol: str) -> list[Outcome]:
+def _sent(shop: World, client: str, address: Any, protocol: str, number: int = 80) -> list[Outcome]:
     found = []
     for port in range(20000, 20000 + CONNECTIONS):
-        sent = {"tcp_src": port, "tcp_dst": 80, "ip_proto": TCP if protocol == "TCP" else UDP}
-        arrivals = shop.from_pod(client, address, **sent)
-        assert len(arrivals) <= 1, arrivals
-        found += [_outcome_at(arrival.packet.ip_dst, arrival.packet.tcp_dst) for arrival in arrivals]
-        found += [] if arrivals else [Outcome("dropped")]
+        sent = {"tcp_src": port, "tcp_dst": number, "ip_proto": TCP if protocol == "TCP" else UDP}
+        found += _arrived(shop.from_pod(client, address, **sent))
     return found
+
+
+def _arrived(arrivals: Sequence[Arrival]) -> list[Outcome]:
+    assert len(arrivals) <= 1, arrivals
+    return [_outcome_at(arrival.packet.ip_dst, arrival.packet.tcp_dst) for arrival in arrivals] or [Outcome("dropped")]

@@ -166,7 +166,7 @@ def test_the_model_of_a_zone() -> None:
     from controller.service_endpoints import choice, targets
 
     found = targets(service.ports[0], 4, slices)
-    east = choice(service, found, cluster.nodes[1])
+    east = choice(service, found, cluster.nodes[1], False)
     assert [str(address) for address, _ in east.targets] == [C]
-    assert len(choice(service, found, cluster.nodes[0]).targets) == 2
-    assert len(choice(replace(service, uses_hints=False), found, cluster.nodes[1]).targets) == 2
+    assert len(choice(service, found, cluster.nodes[0], False).targets) == 2
+    assert len(choice(replace(service, uses_hints=False), found, cluster.nodes[1], False).targets) == 2

@@ -88,8 +88,8 @@ def test_prints_as_ovs_ofctl_writes() -> None:
         priority=200,
     )
     assert str(made).partition(",")[2] == (
-        "table=10,priority=200,ip,nw_dst=10.244.1.0/24,reg0=0x1/0xf,"
-        "actions=load:0x3->NXM_NX_REG0[4..7],set_field:0a:03:00:02:00:00->eth_dst,goto_table:11"
+        "table=11,priority=200,ip,nw_dst=10.244.1.0/24,reg0=0x1/0xf,"
+        "actions=load:0x3->NXM_NX_REG0[4..7],set_field:0a:03:00:02:00:00->eth_dst,goto_table:12"
     )
 
 
@@ -97,7 +97,7 @@ def test_service_translation_prints_as_ovs_ofctl_writes() -> None:
     to, mark = Nat("dst", ip_address("fd00::1"), 80), Load(SERVICE_MARK, 1)
     made = Conntrack(CONNTRACK_ZONE, L3_FORWARDING, commit=True, nat=to, mark=mark)
     assert str(made) == (
-        "ct(commit,table=10,zone=NXM_NX_REG1[0..15],nat(dst=[fd00::1]:80),exec(load:0x1->NXM_NX_CT_MARK[0]))"
+        "ct(commit,table=11,zone=NXM_NX_REG1[0..15],nat(dst=[fd00::1]:80),exec(load:0x1->NXM_NX_CT_MARK[0]))"
     )
 
 
