@@ -46,6 +46,8 @@ The control loops (docs/architecture.md has them as a table)
 Names
     dns                  Services, EndpointSlices and Pods -> DNS records
     dns_index, dns_state records by name; the records of everything that was watched
+    corefile             what the DNS servers go by; corefile_syntax: its shape
+    dns_answers          a question in, an answer out
 
 What a command asks
     plan                 a dry run: what `mininetes plan` prints

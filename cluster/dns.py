@@ -18,6 +18,8 @@ from cluster.well_known import HEADLESS
 
 ZONE = "cluster.local"
 SCHEMA_VERSION = "1.1.0"
+ZONES = (f"{ZONE}.", "in-addr.arpa.", "ip6.arpa.")
+"""The zones that the cluster knows: its own and those of addresses, as in kubeadm's Corefile."""
 TTL_S = 5
 """CoreDNS' default in its plugin for Kubernetes."""
 VERSION_TTL_S = 28800
@@ -32,14 +34,14 @@ Type = Literal["A", "AAAA", "CNAME", "NS", "PTR", "SOA", "SRV", "TXT"]
 class Record:
     """One resource record of class IN; `data` is written as in a zone file (RFC 1035, section 5.1).
 
-    `target` is the name that a CNAME or SRV record leads to.
+    `target` is the name that a CNAME or SRV record leads to. Without a `ttl_s` it lives as long as the zone says.
     """
 
     name: str
     type: Type
     data: str
     target: str = ""
-    ttl_s: int = TTL_S
+    ttl_s: int | None = None
 
 
 def version_record() -> Record:

@@ -1,19 +1,24 @@
-"""The DNS records of everything that was watched: batches of changes in, the next index out."""
+"""The DNS records of everything that was watched: batches of changes in, the next index out; and the Corefile."""
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 
 from cluster.client import Batch, Event
+from cluster.corefile import Corefile, CorefileError, parse
 from cluster.dns import Record, pod_records, service_records
 from cluster.dns_index import Index
 from cluster.draft import Key, key_of
 from cluster.objects import Object, labels, namespace
+from cluster.system import COREFILE, COREFILE_KEY, is_dns_config
 from cluster.well_known import SERVICE_NAME_LABEL
 
-KINDS = ("Service", "EndpointSlice", "Pod")
-"""What records are made of."""
+KINDS = ("Service", "EndpointSlice", "Pod", "ConfigMap")
+"""What records are made of, and the configuration."""
+
+_log = logging.getLogger(__name__)
 
 
 class DnsState:
@@ -21,6 +26,7 @@ class DnsState:
 
     def __init__(self) -> None:
         self.index = Index()
+        self.corefile: Corefile = parse(COREFILE)
         self._services: dict[Key, Object] = {}
         self._slices: defaultdict[Key, dict[Key, Object]] = defaultdict(dict)
         """EndpointSlices by their Service."""
@@ -45,9 +51,20 @@ class DnsState:
     def _known(self) -> set[Key]:
         return {*self._services, *self._service_of, *self._pods}
 
+    def _configure(self, event: Event) -> None:
+        """The Corefile of the ConfigMap, or the one that every cluster has at first. What is wrong changes nothing."""
+        text = event.object.get("data", {}).get(COREFILE_KEY) if event.type != "DELETED" else None
+        try:
+            self.corefile = parse(COREFILE if text is None else text)
+        except CorefileError as error:
+            _log.error("the Corefile is wrong, so the one before stays in force: %s", error)
+
     def _note(self, event: Event, changed: dict[Key, tuple[Record, ...]], services: dict[Key, None]) -> None:
         obj, key = event.object, key_of(event.object)
-        if event.type == "DELETED":
+        if key[0] == "ConfigMap":
+            if is_dns_config(obj):
+                self._configure(event)
+        elif event.type == "DELETED":
             self._forget(key, changed, services)
         elif key[0] == "Pod":
             self._pods.add(key)

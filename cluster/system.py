@@ -6,7 +6,8 @@ They are ordinary objects. A manifest of the same kind and name replaces them, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cluster.ingress_controller import controller_objects
 from cluster.model import Cluster
@@ -20,15 +21,36 @@ DNS_PORT = 53
 DNS_OFFSET = 10
 """Where in the service range the DNS Service is: kubeadm's choice, and what pods' /etc/resolv.conf names."""
 
+CONFIG_MAP, COREFILE_KEY = "coredns", "Corefile"
+"""What the DNS servers go by (cluster/corefile.py)."""
+COREFILE = """\
+.:53 {
+    errors
+    health {
+        lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+        pods verified
+    }
+    prometheus :9153
+    loop
+    reload
+    loadbalance
+}
+"""
+"""kubeadm's, but for `forward`: a testbed reaches no other DNS server unless it is told of one."""
+
+_REPLICAS = 2
 _LABELS = {"k8s-app": "kube-dns"}
 _PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
 _IMAGE = "registry.k8s.io/coredns/coredns:v1.11.3"
 
 
 def system_objects(cluster: Cluster, objects: Sequence[Object] = ()) -> Sequence[Object]:
-    """The DNS server and its Service, named and labelled as kubeadm does (cmd/kubeadm/app/phases/addons/dns), and what
-    `objects`, those of the user, need."""
-    return [_service(cluster), _deployment(), *controller_objects(objects)]
+    """The DNS server, its Service and its configuration, named and labelled as kubeadm does
+    (cmd/kubeadm/app/phases/addons/dns), and what `objects`, those of the user, need."""
+    return [_service(cluster), _config_map(), _deployment(), *controller_objects(objects)]
 
 
 def dns_addresses(cluster: Cluster) -> Sequence[str]:
@@ -53,9 +75,20 @@ def _service(cluster: Cluster) -> Object:
     }
 
 
+def _config_map() -> Object:
+    metadata = {"name": CONFIG_MAP, "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {COREFILE_KEY: COREFILE}}
+
+
+def is_dns_config(obj: Mapping[str, Any]) -> bool:
+    """Whether it is the ConfigMap that holds the Corefile."""
+    metadata = obj.get("metadata") or {}
+    return (obj.get("kind"), metadata.get("namespace"), metadata.get("name")) == ("ConfigMap", NAMESPACE, CONFIG_MAP)
+
+
 def _deployment() -> Object:
     ports = [{"name": name, "containerPort": DNS_PORT, "protocol": protocol} for name, protocol in _PORTS]
-    # kind's runs on the control-plane node too, since it is scheduled before the first worker has joined.
+    # kind's run on the control-plane node too, since they are scheduled before the first worker has joined.
     preference = {"matchExpressions": [{"key": CONTROL_PLANE, "operator": "Exists"}]}
     wish = [{"weight": 100, "preference": preference}]
     return {
@@ -63,7 +96,7 @@ def _deployment() -> Object:
         "kind": "Deployment",
         "metadata": _metadata("coredns"),
         "spec": {
-            "replicas": 1,
+            "replicas": _REPLICAS,
             "selector": {"matchLabels": dict(_LABELS)},
             "template": {
                 "metadata": {"labels": dict(_LABELS)},

@@ -12,6 +12,7 @@ from cluster import ingress_annotations
 from cluster.problems import Problem
 from cluster.reading.documents import Document
 from cluster.reading.findings import Finding, Path
+from cluster.system import is_dns_config
 from cluster.templates import pod_spec_path, value_at
 
 EFFECTIVE_KINDS = frozenset(
@@ -126,7 +127,7 @@ def _ineffective(data: Mapping[str, Any]) -> Iterator[Ineffective]:
         yield from _fields(data, ("networking",), NETWORKING_FIELDS)
         for index in range(len(data.get("nodes", ()))):
             yield from _fields(data, ("nodes", index), KIND_NODE_FIELDS)
-    elif kind not in EFFECTIVE_KINDS:
+    elif kind not in EFFECTIVE_KINDS and not is_dns_config(data):
         yield f"kind {kind}", ("kind",), f"{kind} is kept and does nothing to the network"
     elif kind == "Ingress":
         yield from _annotations(data)

@@ -7,6 +7,7 @@
     services    Services and EndpointSlices
     policies    NetworkPolicy
     ingresses   Ingress, IngressClass
+    config_maps the Corefile of the cluster's DNS servers
     together    what only shows when all objects are seen: duplicates, missing namespaces, named ports
 
 Each is a function from one object to findings. Objects have passed the schema or have lost the fields that did
@@ -20,7 +21,7 @@ from itertools import chain
 from typing import Any
 
 from cluster.reading.findings import Finding
-from cluster.rules import ingresses, metadata, pods, policies, services, values, workloads
+from cluster.rules import config_maps, ingresses, metadata, pods, policies, services, values, workloads
 
 Rule = Callable[[Mapping[str, Any]], Iterator[Finding]]
 
@@ -32,6 +33,7 @@ _BY_KIND: Mapping[str, Rule] = {
     "NetworkPolicy": policies.findings,
     "Ingress": ingresses.findings,
     "IngressClass": ingresses.class_findings,
+    "ConfigMap": config_maps.findings,
 }
 
 

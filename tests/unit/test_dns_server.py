@@ -7,11 +7,8 @@ import random
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
-import dns.edns
 import dns.flags
 import dns.message
 import dns.opcode
@@ -20,84 +17,15 @@ import dns.rcode
 import pytest
 import samples
 import servers
-from dns.message import Message
+from dns_site import DB, ENDPOINTS, LIMIT_S, WEB, Site, data, index, many_endpoints, query, response, server_of, serving
 
 from cluster.client import Batch, Event
-from cluster.dns_index import Index
 from cluster.dns_state import DnsState
-from cluster.objects import Object
-from topo.responder.dns_wire import LARGEST_UDP_BYTES, response
+from topo.responder.dns_wire import LARGEST_UDP_BYTES
 from topo.responder.names import Names
 from topo.responder.registry import Registry
-from topo.servers import ServedContainer, Server
+from topo.servers import ServedContainer
 from topo.waiting import wait_until
-
-LIMIT_S = 5
-WEB = "web.default.svc.cluster.local."
-DB = "db.default.svc.cluster.local."
-ENDPOINTS = 300
-
-
-def index() -> Index:
-    """A Service, one with many headless endpoints, an alias, and one that is no domain name."""
-    web = samples.service("web", clusterIPs=["10.96.1.1"], ports=[{"name": "http", "port": 80}])
-    long = samples.service("long", type="ExternalName", externalName=f"{'x' * 64}.org")
-    alias = samples.service("alias", type="ExternalName", externalName="example.org")
-    objects = [web, long, alias, samples.service("db", clusterIP="None"), many_endpoints()]
-    return DnsState().take(Batch(1, tuple(Event("ADDED", obj) for obj in objects)))
-
-
-def many_endpoints() -> Object:
-    addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(ENDPOINTS)]
-    labels = {"kubernetes.io/service-name": "db"}
-    return {
-        "kind": "EndpointSlice",
-        "metadata": {"name": "db-1", "namespace": "default", "labels": labels},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [address]} for address in addresses],
-        "ports": [{"name": "sql", "port": 5432}],
-    }
-
-
-class Site:
-    """A DNS server of a responder's registry on `port`, over UDP and TCP."""
-
-    def __init__(self, names: Names) -> None:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::", 0))
-            self.port = int(probe.getsockname()[1])
-        self.registry = Registry(lambda id, code: None, names)
-        described = (Server("udp", self.port, "dns"), Server("tcp", self.port, "dns"))
-        self.container = ServedContainer("u1/coredns", None, "coredns-1", described)
-
-    def udp(self, query: Message, host: str = "127.0.0.1") -> Message:
-        return dns.query.udp(query, host, LIMIT_S, self.port)
-
-    def tcp(self, query: Message) -> Message:
-        return dns.query.tcp(query, "127.0.0.1", LIMIT_S, self.port)
-
-
-@contextmanager
-def serving(names: Names) -> Iterator[Site]:
-    """A site whose event loop runs in a thread, so that the test can use a client that blocks."""
-    site, loop = Site(names), asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-
-    async def serve() -> None:
-        assert site.registry.serve(site.container).error is None
-
-    async def clear() -> None:
-        site.registry.clear()
-
-    try:
-        asyncio.run_coroutine_threadsafe(serve(), loop).result(LIMIT_S)
-        yield site
-    finally:
-        asyncio.run_coroutine_threadsafe(clear(), loop).result(LIMIT_S)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +34,6 @@ def site() -> Iterator[Site]:
     names.index = index()
     with serving(names) as served:
         yield served
-
-
-def query(name: str, type: str = "A", payload: int | None = LARGEST_UDP_BYTES) -> Message:
-    return dns.message.make_query(name, type, use_edns=payload is not None, payload=payload)
-
-
-def data(message: Message) -> list[str]:
-    return [str(rdata) for rrset in message.answer for rdata in rrset]
 
 
 # --- questions and answers
@@ -255,13 +175,16 @@ def test_without_a_header_there_is_no_answer(garbage: bytes) -> None:
 
 def test_malformed_packets_are_answered_with_formerr_or_not_at_all() -> None:
     generator = random.Random(1)
-    found, wires = index(), [query(WEB).to_wire(), query(f"_http._tcp.{WEB}", "SRV", payload=None).to_wire()]
+    server, wires = server_of(index()), [query(WEB).to_wire(), query(f"_http._tcp.{WEB}", "SRV", payload=None).to_wire()]
     for _ in range(10_000):
         packet = bytearray(generator.choice(wires))
         for _ in range(generator.randrange(1, 5)):
             packet[generator.randrange(len(packet))] = generator.randrange(256)
-        answer = response(found, bytes(packet[: generator.randrange(len(packet) + 1)]), "udp")
-        assert answer is None or dns.message.from_wire(answer).id == int.from_bytes(packet[:2], "big")
+        answer = server.respond(bytes(packet[: generator.randrange(len(packet) + 1)]), "udp")
+        if answer is None:
+            continue
+        assert isinstance(answer, bytes)
+        assert dns.message.from_wire(answer).id == int.from_bytes(packet[:2], "big")
 
 
 def test_it_answers_on_after_garbage(site: Site) -> None:

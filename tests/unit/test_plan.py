@@ -31,7 +31,7 @@ def test_the_plan_has_the_documented_form() -> None:
         ("worker2", "worker"),
     ]
     assert answer["nodes"][0]["ips"] == [str(samples.cluster().nodes[0].addresses[0])]
-    assert [pod["namespace"] for pod in answer["pods"]] == ["default"] * 5 + ["kube-system"]
+    assert [pod["namespace"] for pod in answer["pods"]] == ["default"] * 5 + ["kube-system"] * 2
     for pod in answer["pods"]:
         assert set(pod) == {"namespace", "name", "node", "ips"}
     assert answer["services"] == [
@@ -59,7 +59,7 @@ def test_the_plan_is_what_the_server_makes_of_the_same_spec(tmp_path: Path) -> N
 
 
 def test_a_pod_that_fits_nowhere_is_in_the_plan_with_its_reason() -> None:
-    pod, _ = plan(samples.cluster(), [samples.pod("a", nodeSelector={"disk": "ssd"})]).pods
+    pod, *_ = plan(samples.cluster(), [samples.pod("a", nodeSelector={"disk": "ssd"})]).pods
     assert (pod.node, pod.ips) == (None, [])
     assert pod.reason.startswith("0/3 nodes are available: ")
 
@@ -68,7 +68,7 @@ def test_the_objects_hold_everything_that_would_exist() -> None:
     kinds = {obj["kind"] for obj in plan(samples.cluster(), SPEC).objects}
     assert kinds == {
         *("Cluster", "Node", "Namespace", "ServiceAccount", "Event", "Service", "Endpoints", "EndpointSlice"),
-        *("Deployment", "ReplicaSet", "StatefulSet", "ControllerRevision", "Pod"),
+        *("Deployment", "ReplicaSet", "StatefulSet", "ControllerRevision", "Pod", "ConfigMap"),
     }
 
 

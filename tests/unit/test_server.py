@@ -71,7 +71,8 @@ def test_the_seed_is_there_before_the_first_answer(tmp_path: Path) -> None:
     with serving(tmp_path, [samples.workload("Deployment", "web", replicas=2)]) as server:
         client = server.client()
         assert names(client, "Node") == ["control-plane", "worker", "worker2"]
-        assert [pod.rpartition("-")[0].rpartition("-")[0] for pod in names(client, "Pod")] == ["coredns", "web", "web"]
+        workloads = [pod.rpartition("-")[0].rpartition("-")[0] for pod in names(client, "Pod")]
+        assert workloads == ["coredns", "coredns", "web", "web"]
         assert names(client, "Namespace") == ["default", "kube-node-lease", "kube-public", "kube-system"]
 
 

@@ -30,18 +30,18 @@ def test_the_dns_service_has_the_tenth_address_of_each_family(ip_family: str, ex
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_its_pod_is_on_the_control_plane_node(workers: int) -> None:
+def test_its_pods_are_on_the_control_plane_node(workers: int) -> None:
     pods = plan(samples.cluster(workers), [samples.pod("a"), samples.workload("Deployment", "web", replicas=3)]).pods
-    assert [pod.node for pod in pods if pod.namespace == "kube-system"] == ["control-plane"]
+    assert [pod.node for pod in pods if pod.namespace == "kube-system"] == ["control-plane"] * 2
 
 
 def test_a_manifest_of_the_same_name_wins() -> None:
-    own = samples.workload("Deployment", "coredns", replicas=2)
+    own = samples.workload("Deployment", "coredns", replicas=3)
     own["metadata"] = {**own["metadata"], "namespace": "kube-system"}
     service = samples.service("kube-dns", clusterIP="10.96.0.99")
     service["metadata"] = {**service["metadata"], "namespace": "kube-system"}
     planned = plan(samples.cluster(), [own, service])
-    assert len(planned.pods) == 2
+    assert len(planned.pods) == 3
     assert [svc.cluster_ips for svc in planned.services if svc.name == "kube-dns"] == [["10.96.0.99"]]
 
 

@@ -8,12 +8,15 @@
     logbook       what served containers print
     connection    one accepted connection, as asyncio sees it
     talks         what is said on it: HTTP, gRPC, lines; an application's server goes by the first bytes
+    talk          what all of them have in common
     tls           the same inside TLS
     http1         HTTP/1.1: bytes to requests, responses to bytes
     paths         what is answered to a request: agnhost netexec's paths, or the pod's name
     dial          netexec's /dial: connect from the pod's namespace
     grpc_health   grpc.health.v1.Health over HTTP/2
-    dns_wire      DNS messages
-    names         what DNS servers know: an index of names that follows the API
+    dns_server    a DNS query in, the response out, from memory where it can be
+    dns_wire      DNS messages; dns_talk: over TCP
+    forwarding    queries that another DNS server answers
+    names         what DNS servers know: an index of names that follows the API, and the Corefile
     words         netexec's words over UDP and SCTP; echo
 """

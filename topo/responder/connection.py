@@ -6,7 +6,8 @@ import asyncio
 from typing import cast
 
 from topo.responder.running import Running
-from topo.responder.talks import Talk, begin
+from topo.responder.talk import Talk
+from topo.responder.talks import begin
 from topo.servers import Server
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from threading import Thread
 
 from cluster.client import Client
+from cluster.corefile import Corefile, parse
 from cluster.dns_index import Index
 from cluster.dns_state import KINDS, DnsState
+from cluster.system import COREFILE
 
 
 class Names:
@@ -16,6 +18,7 @@ class Names:
 
     def __init__(self, api_socket: Path | None = None) -> None:
         self.index: Index | None = None
+        self.corefile: Corefile = parse(COREFILE)
         self._client = None if api_socket is None else Client(api_socket)
         self._thread: Thread | None = None
 
@@ -33,4 +36,5 @@ class Names:
     def _watch(self, client: Client) -> None:
         state = DnsState()
         for batch in client.watch(KINDS):
-            self.index = state.take(batch)
+            index = state.take(batch)
+            self.corefile, self.index = state.corefile, index

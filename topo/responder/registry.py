@@ -9,10 +9,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from topo import netns
-from topo.responder import dns_wire, sockets, words
+from topo.responder import sockets, words
 from topo.responder.connection import Connection
+from topo.responder.dns_server import DnsServer, Pending
 from topo.responder.logbook import Logbook
 from topo.responder.names import Names
 from topo.responder.running import Running
@@ -27,6 +29,9 @@ _RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 
 Address = tuple[str | None, Protocol, int]
+Client = Any
+"""A socket address of either family."""
+Ancillary = list[tuple[int, int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Registry:
 
     def __init__(self, on_exit: Callable[[str, int], None], names: Names | None = None) -> None:
         self._on_exit = on_exit
-        self._names = names or Names()
+        self._dns = DnsServer(names or Names())
         self._logbook = Logbook()
         self.exited: dict[str, int] = {}
         self._running: dict[str, Running] = {}
@@ -77,6 +82,8 @@ class Registry:
         running = self._running.get(id)
         if running and running.terminating is None:
             delay_s = running.container.delay_shutdown_s
+            if running.serves_dns:
+                delay_s = max(delay_s, self._dns.names.corefile.lameduck_s)
             running.terminating = asyncio.get_running_loop().call_later(delay_s, running.exit, 0)
 
     def remove(self, id: str) -> None:
@@ -96,6 +103,8 @@ class Registry:
         running.log.end()
         for transport in tuple(running.transports):
             transport.abort()
+        for task in running.pending:
+            task.cancel()
 
     def keep_only(self, ids: set[str]) -> None:
         for id in (self._running.keys() | self.exited.keys()) - ids:
@@ -118,10 +127,10 @@ class Registry:
     def _start(self, container: ServedContainer, listeners: list[tuple[Server, socket.socket]]) -> None:
         ready = any(server.protocol != "tcp" for server, _ in listeners)
         log = self._logbook.open(container.log)
-        running = Running(container, listeners, partial(self._exit, container.id), ready, self._names, log)
+        running = Running(container, listeners, partial(self._exit, container.id), ready, self._dns, log)
         self._running[container.id] = running
-        if any(server.kind == "dns" for server, _ in listeners):
-            self._names.start()
+        if running.serves_dns:
+            self._dns.names.start()
         loop = asyncio.get_running_loop()
         for server, listener in listeners:
             self._owners[_address(container, server)] = container.id
@@ -168,17 +177,31 @@ def _answer_datagrams(running: Running, server: Server, listener: socket.socket)
             data, ancillary, _, client = listener.recvmsg(_LARGEST_DATAGRAM_BYTES, _ANCILLARY_BYTES)
         except BlockingIOError:
             return
+        answer: bytes | Pending | None
         if server.kind == "dns":
-            answer = dns_wire.response(running.names.index, data, "udp")
+            answer = running.dns.respond(data, "udp")
         else:
             answer = words.answer(server.kind, data, running.container.hostname, sockets.shown(client))
-        if answer is None:
-            continue
-        try:
-            listener.sendmsg([answer], sockets.from_destination(ancillary), 0, client)
-        except OSError as error:
-            # UDP promises nothing: the answer is lost, as it would be on the way.
-            _log.info("no answer to %s: %s", sockets.shown(client), error)
+        if isinstance(answer, Pending):
+            task = asyncio.get_running_loop().create_task(_complete(running, answer, listener, ancillary, client))
+            running.pending.add(task)
+            task.add_done_callback(running.pending.discard)
+        elif answer is not None:
+            _send(listener, answer, ancillary, client)
+
+
+async def _complete(
+    running: Running, pending: Pending, listener: socket.socket, ancillary: Ancillary, client: Client
+) -> None:
+    _send(listener, await running.dns.complete(pending, running.container.netns), ancillary, client)
+
+
+def _send(listener: socket.socket, answer: bytes, ancillary: Ancillary, client: Client) -> None:
+    try:
+        listener.sendmsg([answer], sockets.from_destination(ancillary), 0, client)
+    except OSError as error:
+        # UDP promises nothing: the answer is lost, as it would be on the way.
+        _log.info("no answer to %s: %s", sockets.shown(client), error)
 
 
 def _address(container: ServedContainer, server: Server) -> Address:

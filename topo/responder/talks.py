@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from datetime import datetime, timezone
 
-from topo.responder import dial, dns_wire, paths, words
+from topo.responder import dial, paths, words
+from topo.responder.dns_talk import DnsTalk
 from topo.responder.http1 import METHODS, BadRequest, Parser, Request, Response, encode
-from topo.responder.names import Names
 from topo.responder.running import Running
+from topo.responder.talk import Talk
 from topo.responder.tls import Tls, Wire
 from topo.servers import Server
 
@@ -17,19 +18,6 @@ _HTTP2 = b"PRI * HTTP/2.0\r\n"
 _TLS = b"\x16\x03"
 """A handshake record of any TLS (RFC 8446, section 5.1)."""
 _OPENINGS = (_TLS, _HTTP2, *(method + b" " for method in METHODS))
-
-
-class Talk:
-    """One side of a conversation."""
-
-    def feed(self, data: bytes) -> None:
-        """The client sent this."""
-
-    def end(self) -> None:
-        """The client will send no more."""
-
-    def abandon(self) -> None:
-        """The client is gone."""
 
 
 def begin(wire: Wire, running: Running, server: Server, client: str) -> Talk:
@@ -42,7 +30,7 @@ def begin(wire: Wire, running: Running, server: Server, client: str) -> Talk:
     if server.kind == "serve-hostname":
         return _Greeting(wire, hostname)
     if server.kind == "dns":
-        return _Dns(wire, running.names)
+        return DnsTalk(wire, running)
     return _Http(wire, running, server, client)
 
 
@@ -52,26 +40,6 @@ class _Greeting(Talk):
     def __init__(self, wire: Wire, hostname: str) -> None:
         wire.write(hostname.encode())
         wire.close()
-
-
-class _Dns(Talk):
-    """Each message has its length before it, in two bytes (RFC 1035, section 4.2.2)."""
-
-    def __init__(self, wire: Wire, names: Names) -> None:
-        self._wire, self._names = wire, names
-        self._received = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        received = self._received
-        received += data
-        while len(received) >= 2 and len(received) >= (end := 2 + int.from_bytes(received[:2], "big")):
-            answer = dns_wire.response(self._names.index, bytes(received[2:end]), "tcp")
-            del received[:end]
-            if answer is not None:
-                self._wire.write(len(answer).to_bytes(2, "big") + answer)
-
-    def end(self) -> None:
-        self._wire.close()
 
 
 class _Application(Talk):
