@@ -147,7 +147,7 @@ class _Reader:
 
     def _zone(self, line: int, text: str) -> str:
         zone = text.lower().rstrip(".")
-        if zone and not is_subdomain(zone.replace("_", "-")):
+        if zone and not is_subdomain(zone.replace("_", "x")):
             self._wrong(line, found(text, "must be a zone, as example.org"))
         return f"{zone}."
 

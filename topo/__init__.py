@@ -35,6 +35,7 @@ The node agent
     images        what an image name runs; agnhost_commands: agnhost's command line; agnhost: that program, in pods
     places        where processes run and what they find there
     container_env, pod_files, sources, volumes    environment, /etc, and what comes from other objects
+    resolv_conf   dnsPolicy, dnsConfig
     probes        readiness, liveness, startup (a folder); probe_runner: those of the agent's containers, and hooks
     pod_status, pod_events a pod's status; what is told about it
     switches      to hear when the switches know a pod

@@ -8,8 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cluster import objects
+from cluster.dns import ZONE
 from topo.sources import NOTHING, ConfigError, Sources
 
+LONGEST_HOSTNAME = 64
+"""What the kernel takes (sethostname(2))."""
+_LONGEST_LABEL = 63
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 _MAP_KEY = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
@@ -108,9 +112,28 @@ def field_text(pod: Mapping[str, Any], path: str) -> str | None:
 
 def hostname(pod: Mapping[str, Any]) -> str:
     """What the pod's containers find as their hostname: the node's on the host network, else `spec.hostname` or the
-    pod's name, cut to what the kernel and DNS accept (63 characters, no trailing dot or dash)."""
+    pod's name, cut to what DNS accepts (63 characters, no trailing dot or dash); with `setHostnameAsFQDN` and a
+    domain, with that."""
+    if pod["spec"].get("hostNetwork"):
+        return str(pod["spec"].get("nodeName") or pod["metadata"]["name"])
+    longest, *short = own_names(pod)
+    return longest if pod["spec"].get("setHostnameAsFQDN") or not short else short[0]
+
+
+def own_names(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pod's names in its /etc/hosts: the one with its domain, if `spec.subdomain` gives it one, and its own."""
     spec = pod["spec"]
-    if spec.get("hostNetwork"):
-        return str(spec.get("nodeName") or pod["metadata"]["name"])
-    name = str(spec.get("hostname") or pod["metadata"]["name"])
-    return name[:63].rstrip("-.")
+    own = str(spec.get("hostname") or pod["metadata"]["name"])[:_LONGEST_LABEL].rstrip("-.")
+    if not spec.get("subdomain"):
+        return (own,)
+    return f"{own}.{spec['subdomain']}.{objects.namespace(pod)}.svc.{ZONE}", own
+
+
+def check_hostname(pod: Mapping[str, Any]) -> None:
+    """Raises ConfigError, in the kubelet's words, where the kernel does not take the pod's hostname."""
+    name = hostname(pod)
+    if len(name) > LONGEST_HOSTNAME:
+        raise ConfigError(
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is too long "
+            f"({LONGEST_HOSTNAME} characters is the max, {len(name)} characters requested)"
+        )

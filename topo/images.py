@@ -95,7 +95,8 @@ _PROBE_HANDLERS = ("httpGet", "tcpSocket", "grpc")
 
 def program(container: Container, pod: Mapping[str, Any], sources: Sources = NOTHING) -> Program:
     """What `container` of `pod` (an entry of spec.containers or spec.initContainers, and its Pod) runs. Raises
-    ConfigError where its environment lacks something."""
+    ConfigError where its environment lacks something, or the pod's hostname is too long."""
+    container_env.check_hostname(pod)
     env = container_env.environment(container, pod, sources)
     command = container_env.expanded(container.get("command"), env)
     args = container_env.expanded(container.get("args"), env)

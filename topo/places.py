@@ -21,7 +21,7 @@ def machine_place(name: str) -> Place:
 
 def pod_place(namespace: str, name: str, uid: str, hostname: str, granted: frozenset[str] = POD_DEFAULT) -> Place:
     """Where the processes of a pod run. The uid keeps apart a pod and its successor of the same name."""
-    return Place(netns=f"{namespace}_{name}_{uid[:8]}", scratch=uid, hostname=hostname[:63], granted=granted)
+    return Place(netns=f"{namespace}_{name}_{uid[:8]}", scratch=uid, hostname=hostname[: container_env.LONGEST_HOSTNAME], granted=granted)
 
 
 def place_of_pod(pod: Mapping[str, Any], granted: frozenset[str] = POD_DEFAULT) -> Place:
@@ -53,7 +53,7 @@ class Room:
 def room_of_machine(name: str) -> Room:
     """Of a node or client."""
     place = machine_place(name)
-    return Room(place, confine.environment(place), {"hostname": f"{name}\n"})
+    return Room(place, confine.environment(place), pod_files.etc_of_machine(name))
 
 
 def room_of_container(

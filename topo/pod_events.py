@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, Literal
 
 from cluster.client import Client
-from topo import pod_status
+from topo import pod_status, resolv_conf
 from topo.containers import Action, Hook, Start
 from topo.managed_pod import ManagedPod
 from topo.probes import ProbeKind
@@ -59,6 +59,8 @@ class PodEvents:
         container = pod.life.containers[action.container]
         if isinstance(action, Start):
             if not pod.was_running(container.name):
+                for warning in resolv_conf.of_pod(pod.pod, pod.cluster).warnings:
+                    self._put(pod, None, "Warning", "DNSConfigForming", warning)
                 image = f'Container image "{container.spec.get("image", "")}" already present on machine'
                 self._put(pod, container.name, "Normal", "Pulled", image)
                 self._put(pod, container.name, "Normal", "Created", f"Created container: {container.name}")

@@ -12,9 +12,11 @@ from cluster.reading.syntax import (
     PORT_NAME_RULE,
     PORT_RULE,
     PORTS,
+    SUBDOMAIN_RULE,
     is_dns_label,
     is_ip,
     is_port_name,
+    is_subdomain,
     label_findings,
 )
 from cluster.rules.metadata import under
@@ -25,6 +27,9 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _POSITIVE = ("periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold")
 _DEFAULT_PROTOCOL = "TCP"
+
+MOST_NAMESERVERS, MOST_SEARCH_PATHS, MOST_SEARCH_CHARACTERS = 3, 32, 2048
+"""Of dnsConfig, and of a pod's /etc/resolv.conf."""
 
 PortKey = tuple[int, str]
 """Number and protocol."""
@@ -149,10 +154,33 @@ def _name_service_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
     for index, alias in enumerate(spec.get("hostAliases", ())):
         if "ip" in alias and not is_ip(alias["ip"]):
             yield Finding(("hostAliases", index, "ip"), found(alias["ip"], IP_RULE))
-    servers = spec.get("dnsConfig", {}).get("nameservers", [])
-    if spec.get("dnsPolicy") == "None" and not servers:
+    config = spec.get("dnsConfig", {})
+    if spec.get("dnsPolicy") == "None" and not config.get("nameservers"):
         rule = "must provide at least one DNS nameserver when `dnsPolicy` is 'None'"
         yield Finding(("dnsConfig", "nameservers"), f"found none; {rule}")
+    for finding in _dns_config_findings(config):
+        yield under(("dnsConfig",), finding)
+
+
+def _dns_config_findings(config: Mapping[str, Any]) -> Iterator[Finding]:
+    """ValidatePodDNSConfig."""
+    servers, searches = config.get("nameservers", ()), config.get("searches", ())
+    if len(servers) > MOST_NAMESERVERS:
+        rule = f"must not have more than {MOST_NAMESERVERS} nameservers"
+        yield Finding(("nameservers",), f"found {len(servers)}; {rule}")
     for index, server in enumerate(servers):
         if not is_ip(server):
-            yield Finding(("dnsConfig", "nameservers", index), found(server, IP_RULE))
+            yield Finding(("nameservers", index), found(server, IP_RULE))
+    if len(searches) > MOST_SEARCH_PATHS:
+        rule = f"must not have more than {MOST_SEARCH_PATHS} search paths"
+        yield Finding(("searches",), f"found {len(searches)}; {rule}")
+    characters = len(" ".join(searches))
+    if characters > MOST_SEARCH_CHARACTERS:
+        rule = f"must not have more than {MOST_SEARCH_CHARACTERS} characters (including spaces) in the search list"
+        yield Finding(("searches",), f"found {characters}; {rule}")
+    for index, search in enumerate(searches):
+        if search != "." and not is_subdomain(search.removesuffix(".").replace("_", "x")):
+            yield Finding(("searches", index), found(search, SUBDOMAIN_RULE))
+    for index, option in enumerate(config.get("options", ())):
+        if not option.get("name"):
+            yield Finding(("options", index, "name"), "found nothing; must not be empty")
