@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 # Mininet comes with Debian and Ubuntu, for their own Python; hence that one, and system site packages.
 PACKAGES := mininet openvswitch-switch python3-venv python3-setuptools \
             iproute2 iputils-ping net-tools procps ethtool tcpdump openssl \
-            iperf iperf3 telnet curl wget dnsutils netcat-openbsd socat nftables nginx-light \
+            iperf iperf3 telnet curl wget dnsutils dnsmasq-base netcat-openbsd socat nftables nginx-light \
             $(if $(shell command -v kubectl),,kubernetes-client)
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)

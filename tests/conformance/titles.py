@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-SERVICE_TITLES = Path(__file__).with_name("service_titles.txt").read_text().splitlines()
+SERVICE_TITLES, DNS_TITLES = (
+    Path(__file__).with_name(f"{topic}_titles.txt").read_text().splitlines() for topic in ("service", "dns")
+)
 Test = TypeVar("Test", bound=Callable[..., object])
 carried: dict[str, str] = {}
 """Title -> name of the test function."""
@@ -17,7 +19,7 @@ def upstream(*titles: str) -> Callable[[Test], Test]:
 
     def mark(test: Test) -> Test:
         for title in titles:
-            assert title in SERVICE_TITLES, f"upstream has no test called {title!r}"
+            assert title in (*SERVICE_TITLES, *DNS_TITLES), f"upstream has no test called {title!r}"
             assert title not in carried, title
             carried[title] = test.__name__
         return test

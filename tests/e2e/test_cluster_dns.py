@@ -2,175 +2,301 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import json
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from manifests import Object, cluster, deployment, pod, tools
+from shells import Shell, shell
+from testbeds import Testbed, started
 
-MACHINE_LACKS_SOMETHING = 3
-UP_TIMEOUT_S = 90
-NAME = f"test-dns-{os.getpid()}"
-COMMAND = [sys.executable, "-m", "cluster.commands"]
+from cluster.problems import SpecError
+from cluster.system import COREFILE
+from topo.waiting import wait_until
 
-SPEC = """\
-kind: Cluster
-apiVersion: kind.x-k8s.io/v1alpha4
-networking: {ipFamily: dual}
-nodes: [{role: control-plane}, {role: worker}, {role: worker}]
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers: [{name: web, image: nginx, ports: [{name: http, containerPort: 80}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec:
-  ipFamilyPolicy: RequireDualStack
-  selector: {app: web}
-  ports: [{name: http, port: 80, targetPort: http}]
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: db, namespace: shop}
-spec:
-  serviceName: db
-  replicas: 2
-  selector: {matchLabels: {app: db}}
-  template:
-    metadata: {labels: {app: db}}
-    spec:
-      containers: [{name: db, image: postgres}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: db, namespace: shop}
-spec:
-  clusterIP: None
-  selector: {app: db}
-  ports: [{name: sql, port: 5432}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: outside, namespace: shop}
-spec: {type: ExternalName, externalName: example.org}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: client, namespace: shop}
-spec:
-  nodeName: worker
-  initContainers:
-  - {name: wait, image: busybox, command: [sh, -c, "until wget -q -T 2 -O /dev/null http://web:80; do sleep 0.2; done"]}
-  containers: [{name: client, image: busybox, command: [sleep, "3600"]}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: stranger}
-spec:
-  nodeName: worker2
-  containers: [{name: client, image: busybox, command: [sleep, "3600"]}]
-"""
+HERE = Path(__file__).parent
+SVC = "svc.cluster.local"
+WEB = f"web.shop.{SVC}"
+SERVERS = ("10.96.0.10", "fd00:10:96::a")
+MANY = 90
+LIMIT_S = 10.0
+LOOKUPS_PER_S, LOAD_S = 250, 3.0
+"""Two queries each."""
+MALFORMED = 10_000
+each_way = pytest.mark.parametrize(
+    "way", [(f"@{server}", transport) for server in SERVERS for transport in ("+notcp", "+tcp")],
+    ids=["ipv4-udp", "ipv4-tcp", "ipv6-udp", "ipv6-tcp"],
+)  # fmt: skip
 
 
-def mininetes(*arguments: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=timeout_s)
+def inside(namespace: str, made: Object) -> Object:
+    made["metadata"]["namespace"] = namespace
+    return made
 
 
-@pytest.fixture(scope="module", autouse=True)
-def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def service(name: str, labels: Object | None = None, **spec: object) -> Object:
+    spec = {**({"selector": labels} if labels else {}), **spec}
+    return inside("shop", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
+
+
+def namespace(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def objects() -> Iterator[Object]:
+    yield from (namespace("shop"), namespace("locked"))
+    http = {"name": "http", "containerPort": 80}
+    yield inside("shop", deployment("web", 2, {"name": "web", "image": "nginx", "ports": [http]}))
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    yield service("web", {"app": "web"}, ipFamilyPolicy="RequireDualStack", ports=ports)
+    db = deployment("db", 2, {"name": "db", "image": "postgres"})
+    yield inside("shop", {**db, "kind": "StatefulSet", "spec": {**db["spec"], "serviceName": "db"}})
+    dual = {"ipFamilyPolicy": "RequireDualStack"}
+    yield service("db", {"app": "db"}, clusterIP="None", ports=[{"name": "sql", "port": 5432}], **dual)
+    yield service("outside", type="ExternalName", externalName="db.example.org")
+    yield service("alias", type="ExternalName", externalName=WEB)
+    yield service("many", clusterIP="None", ports=[{"name": "http", "port": 80}])
+    yield inside("shop", {
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "many-1", "labels": {"kubernetes.io/service-name": "many"}},
+        "ports": [{"name": "http", "port": 80}],
+        "endpoints": [
+            *({"addresses": [f"192.0.2.{number + 1}"]} for number in range(MANY)),
+            {"addresses": ["192.0.2.254"], "conditions": {"ready": False}},
+        ],
+    })  # fmt: skip
+    yield service("none", {"app": "nobody"}, clusterIP="None", ports=[{"name": "http", "port": 80}])
+    waits = "until wget -q -T 2 -O /dev/null http://web:80; do sleep 0.2; done"
+    client = pod("client", tools(), nodeName="worker")
+    client["spec"]["initContainers"] = [tools("sh", "-c", waits, name="wait")]
+    yield inside("shop", client)
+    yield pod("stranger", tools(), nodeName="worker2")
+    dnsmasq = ("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--pid-file", "--user=root")
+    names = ("--address=/example.org/192.0.2.7", "--address=/stub.example/192.0.2.8")
+    yield pod("upstream", tools(*dnsmasq, *names), nodeName="worker2")
+    yield inside("locked", pod("mute", tools(), nodeName="worker"))
+    named = inside("locked", pod("named", tools(), nodeName="worker"))
+    named["metadata"]["labels"] = {"names": "allowed"}
+    yield named
+    yield policy("nothing", {})
+    to = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    yield policy("names", {"matchLabels": {"names": "allowed"}}, {"to": [to], "ports": dns})
+
+
+def policy(name: str, subject: Object, *egress: Object) -> Object:
+    return inside("locked", {
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
+        "spec": {"podSelector": subject, "policyTypes": ["Egress"], "egress": list(egress)},
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def testbed() -> Iterator[Testbed]:
     """`up` waits for the client's init container, so that this succeeds is a test of its own."""
-    spec = tmp_path_factory.mktemp("dns") / "spec.yaml"
-    spec.write_text(SPEC)
-    try:
-        options = ("--name", NAME, "--timeout", str(UP_TIMEOUT_S))
-        up = mininetes("up", "-f", str(spec), *options, timeout_s=UP_TIMEOUT_S + 30)
-        if up.returncode == MACHINE_LACKS_SOMETHING:
-            pytest.skip(f"no testbed on this machine: {up.stderr.strip()}")
-        assert up.returncode == 0, up.stderr
-        yield
-    finally:
-        mininetes("down", NAME)
+    with started(cluster(workers=2, ip_family="dual"), *objects(), timeout_s=90) as made:
+        yield made
 
 
-def run(pod: str, *command: str) -> str:
-    """The output of a command that must succeed, inside a pod."""
-    done = mininetes("exec", "--name", NAME, pod, "--", *command)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
-    return done.stdout
+@pytest.fixture(scope="module")
+def client(testbed: Testbed) -> Iterator[Shell]:
+    with shell(testbed, "shop/client") as made:
+        yield made
 
 
-def dig(*question: str) -> list[str]:
-    """The data of the records that answer it."""
-    return run("shop/client", "dig", "+short", *question).splitlines()
+@pytest.fixture(scope="module")
+def stranger(testbed: Testbed) -> Iterator[Shell]:
+    with shell(testbed, "stranger") as made:
+        yield made
 
 
-def address(service: str) -> str:
-    (first,) = dig(f"{service}.svc.cluster.local")
+def status(shell: Shell, *question: str) -> str:
+    """NODATA is what RFC 2308 calls a name that exists, but without this type."""
+    said = shell.output("dig", "+tries=1", "+time=2", *question)
+    word = said.partition("status: ")[2].partition(",")[0]
+    return "NODATA" if word == "NOERROR" and "ANSWER: 0" in said else word
+
+
+def address(shell: Shell, name: str = WEB) -> str:
+    (first,) = shell.dig(name)
     return first
 
 
-@pytest.mark.parametrize(
-    ("pod", "name"),
-    [("shop/client", "web"), ("shop/client", "web.shop"), ("stranger", "web.shop"), ("stranger", "web.shop.svc")],
-)
-def test_the_search_list_completes_a_name(pod: str, name: str) -> None:
-    found = run(pod, "getent", "ahosts", name)
-    assert address("web.shop") in found
-    assert dig("web.shop.svc.cluster.local", "AAAA")[0] in found
+# --- names as programs use them
 
 
-def test_a_name_of_another_namespace_is_not_found_without_it() -> None:
-    assert mininetes("exec", "--name", NAME, "stranger", "--", "getent", "hosts", "web").returncode == 2
+@pytest.mark.parametrize("name", ["web", "web.shop", "web.shop.svc", WEB, f"{WEB}."])
+def test_the_search_list_completes_a_name(client: Shell, stranger: Shell, name: str) -> None:
+    for asker in (client, stranger) if name != "web" else (client,):
+        found = asker.output("getent", "ahosts", name)
+        assert address(client) in found
+        assert client.dig(WEB, "AAAA")[0] in found
+        hosts = asker.output("getent", "hosts", name).split()
+        assert hosts[1] == WEB
 
 
-@pytest.mark.parametrize("pod", ["shop/client", "stranger"])
-def test_a_service_is_reached_by_name(pod: str) -> None:
-    assert run(pod, "wget", "-q", "-T", "5", "-t", "1", "-O", "-", "http://web.shop").startswith("web-")
+def test_a_name_of_another_namespace_is_not_found_without_it(stranger: Shell) -> None:
+    assert stranger.run("getent", "hosts", "web")[0] == 2
 
 
-@pytest.mark.parametrize("options", [("+notcp",), ("+tcp",)])
-@pytest.mark.parametrize("server", ["10.96.0.10", "fd00:10:96::a"])
-def test_both_protocols_and_families_lead_to_the_server(server: str, options: tuple[str, ...]) -> None:
-    assert dig("web.shop.svc.cluster.local", f"@{server}", *options) == [address("web.shop")]
+def test_a_service_is_reached_by_name(client: Shell, stranger: Shell) -> None:
+    for asker in (client, stranger):
+        assert asker.output("curl", "-s", "-m", "5", "http://web.shop").startswith("web-")
 
 
-def test_the_peers_of_a_stateful_set_have_names() -> None:
-    names = [f"db-{number}.db.shop.svc.cluster.local" for number in range(2)]
-    addresses = [dig(name)[0] for name in names]
-    assert sorted(dig("db.shop.svc.cluster.local")) == sorted(addresses)
-    assert sorted(dig("_sql._tcp.db.shop.svc.cluster.local", "SRV")) == [f"0 50 5432 {name}." for name in names]
-    assert dig("-x", addresses[0]) == [f"{names[0]}."]
-    assert addresses[1] in run("shop/client", "getent", "hosts", "db-1.db")
+def test_the_peer_of_a_stateful_set(client: Shell) -> None:
+    assert client.output("getent", "hosts", "db-1.db").split()[1] == f"db-1.db.shop.{SVC}"
+    assert client.dig("-x", address(client, f"db-1.db.shop.{SVC}")) == [f"db-1.db.shop.{SVC}."]
 
 
-def test_the_dns_service_finds_itself() -> None:
-    assert dig("-x", "10.96.0.10") == ["kube-dns.kube-system.svc.cluster.local."]
+def test_programs_of_nodes_do_not_see_it(testbed: Testbed) -> None:
+    with shell(testbed, "node/worker") as node:
+        assert node.output("cat", "/etc/resolv.conf") == ""
+        assert node.run("getent", "hosts", WEB)[0] == 2
+        assert node.output("getent", "hosts", "localhost").split()[1] == "localhost"
+        assert node.dig(WEB, f"@{SERVERS[0]}") != [], "the server itself is there for whoever names it"
 
 
-def test_an_alias_and_the_schema_version() -> None:
-    assert dig("outside.shop.svc.cluster.local", "CNAME") == ["example.org."]
-    assert dig("dns-version.cluster.local", "TXT") == ['"1.1.0"']
+# --- record forms, over both protocols and families
 
 
-def test_a_pod_has_a_name_by_its_address() -> None:
-    ip = dig("db-0.db.shop.svc.cluster.local")[0]
-    assert dig(f"{ip.replace('.', '-')}.shop.pod.cluster.local") == [ip]
+@each_way
+def test_records(client: Shell, way: tuple[str, str]) -> None:
+    v4, v6 = client.dig(WEB, *way), client.dig(WEB, "AAAA", *way)
+    assert (len(v4), len(v6)) == (1, 1)
+    assert client.dig(f"_http._tcp.{WEB}", "SRV", *way) == [f"0 100 80 {WEB}."]
+    for ip in (*v4, *v6):
+        assert client.dig("-x", ip, *way) == [f"{WEB}."]
+    peers = [f"db-{number}.db.shop.{SVC}" for number in range(2)]
+    for type in ("A", "AAAA"):
+        each = [client.dig(peer, type, *way) for peer in peers]
+        assert client.dig(f"db.shop.{SVC}", type, *way) == sorted(ip for (ip,) in each)
+        for peer, (ip,) in zip(peers, each, strict=True):
+            assert client.dig("-x", ip, *way) == [f"{peer}."]
+            dashed = ip.replace(".", "-").replace(":", "-")
+            assert client.dig(f"{dashed}.shop.pod.cluster.local", type, *way) == [ip]
+    assert client.dig(f"_sql._tcp.db.shop.{SVC}", "SRV", *way) == [f"0 50 5432 {peer}." for peer in peers]
+    assert client.dig(f"outside.shop.{SVC}", "CNAME", *way) == ["db.example.org."]
+    assert client.dig(f"alias.shop.{SVC}", *way) == sorted([f"{WEB}.", *v4])
+    assert client.dig("dns-version.cluster.local", "TXT", *way) == ['"1.1.0"']
+    assert client.dig("-x", SERVERS[0], *way) == [f"kube-dns.kube-system.{SVC}."]
 
 
-@pytest.mark.parametrize(("name", "status"), [("nope.shop.svc.cluster.local", "NXDOMAIN"), ("example.org", "REFUSED")])
-def test_what_is_not_there_is_answered_at_once(name: str, status: str) -> None:
-    assert f"status: {status}" in run("shop/client", "dig", "+tries=1", "+time=2", name)
+@each_way
+def test_what_is_not_there(client: Shell, way: tuple[str, str]) -> None:
+    assert status(client, f"nope.shop.{SVC}", *way) == "NXDOMAIN"
+    assert status(client, f"none.shop.{SVC}", *way) == "NXDOMAIN", "headless without endpoints"
+    assert status(client, f"shop.{SVC}", *way) == "NODATA"
+    assert status(client, f"alias.shop.{SVC}", "TXT", *way) == "NOERROR"
+    assert status(client, WEB, "TXT", *way) == "NODATA"
+    assert status(client, "www.elsewhere.example", *way) == "REFUSED"
+
+
+def test_a_negative_answer_has_the_zones_soa(client: Shell) -> None:
+    said = client.output("dig", "+noall", "+authority", f"nope.shop.{SVC}").split()
+    assert (said[:4], said[-1]) == (["cluster.local.", "5", "IN", "SOA"], "5")
+
+
+def test_srv_brings_addresses_along(client: Shell) -> None:
+    lines = client.output("dig", "+noall", "+additional", f"_sql._tcp.db.shop.{SVC}", "SRV").splitlines()
+    found = sorted((line.split()[0], line.split()[3]) for line in lines)
+    assert found == [(f"db-{number}.db.shop.{SVC}.", type) for number in range(2) for type in ("A", "AAAA")]
+
+
+def test_the_case_of_a_question_is_kept(client: Shell) -> None:
+    name = f"wEb.ShoP.{SVC}."
+    assert client.output("dig", "+noall", "+answer", name).split()[0] == name
+
+
+def test_the_first_of_several_is_another_each_time(client: Shell) -> None:
+    name = f"db.shop.{SVC}"
+    firsts = [client.output("dig", "+short", "+nocookie", name).split()[0] for _ in range(8)]
+    assert set(firsts) == set(client.dig(name))
+
+
+def test_what_is_too_large_for_udp_is_truncated_and_asked_again_over_tcp(client: Shell) -> None:
+    name = f"many.shop.{SVC}"
+    for options, fits in (("+noedns", 29), ("+bufsize=4096", 73)):
+        cut = client.output("dig", "+ignore", options, name)
+        assert "qr aa tc rd" in cut
+        assert f"ANSWER: {fits}," in cut
+    assert len(client.dig(name)) == MANY, "dig comes back over TCP"
+    assert len(client.output("getent", "ahostsv4", name).splitlines()) == 3 * MANY
+    assert "EDNS: version: 0, flags:; udp: 1232" in client.output("dig", WEB)
+    assert status(client, "+edns=1", "+noednsnegotiation", WEB) == "BADVERS"
+
+
+# --- policies
+
+
+def test_a_policy_that_forbids_dns_forbids_it(testbed: Testbed) -> None:
+    with shell(testbed, "locked/mute") as mute:
+        for transport in ("+notcp", "+tcp"):
+            assert mute.run("dig", "+tries=1", "+time=1", transport, WEB)[0] == 9
+    with shell(testbed, "locked/named") as named:
+        for transport in ("+notcp", "+tcp"):
+            assert len(named.dig(WEB, transport)) == 1
+        assert named.run("curl", "-s", "-m", "1", "http://web.shop")[0] == 28, "names alone are allowed"
+
+
+# --- the Corefile
+
+
+def corefile(testbed: Testbed, text: str) -> None:
+    metadata = {"name": "coredns", "namespace": "kube-system"}
+    testbed.client.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"Corefile": text}}])
+
+
+def test_stub_domains_and_an_upstream(testbed: Testbed, client: Shell) -> None:
+    ip = testbed.pods()["upstream"].ips[0]
+    stub = f"stub.example {{\n forward . {ip}\n}}\n"
+    try:
+        corefile(testbed, stub + COREFILE)
+        wait_until(lambda: client.dig("a.stub.example") == ["192.0.2.8"], LIMIT_S, "the stub domain")
+        assert status(client, "db.example.org") == "REFUSED"
+        corefile(testbed, COREFILE.replace("loop", f"forward . {ip}"))
+        wait_until(lambda: client.dig("db.example.org") == ["192.0.2.7"], LIMIT_S, "the upstream")
+        assert client.dig("db.example.org", "+tcp") == ["192.0.2.7"]
+        assert client.dig(f"outside.shop.{SVC}") == ["192.0.2.7", "db.example.org."]
+        assert client.output("getent", "hosts", "outside").split() == ["192.0.2.7", "db.example.org", f"outside.shop.{SVC}"]
+        assert len(client.dig(WEB)) == 1
+    finally:
+        corefile(testbed, COREFILE)
+    wait_until(lambda: status(client, "db.example.org") == "REFUSED", LIMIT_S, "no upstream again")
+
+
+def test_a_wrong_corefile_is_refused_with_its_line(testbed: Testbed, client: Shell) -> None:
+    with pytest.raises(SpecError, match=r"data.Corefile: line 2: found 'fowrard'; .*did you mean 'forward'\?"):
+        corefile(testbed, ".:53 {\n fowrard . 192.0.2.1\n}\n")
+    assert len(client.dig(WEB)) == 1
+
+
+# --- what servers endure
+
+
+def test_malformed_packets(testbed: Testbed, client: Shell) -> None:
+    before = testbed.process_ids("topo.responder")
+    for server in testbed.pods("kube-system").values():
+        source = (HERE / "malformed.py").read_text()
+        assert client.output("python3", "-c", source, server.ips[0], str(MALFORMED // 2), server.ips[0][-1]) != ""
+        assert len(client.dig(WEB, f"@{server.ips[0]}")) == 1
+    assert testbed.process_ids("topo.responder") == before
+    assert "Traceback" not in testbed.service_log("responder")
+
+
+def test_a_killed_replica_costs_no_query(testbed: Testbed) -> None:
+    victim = next(iter(testbed.pods("kube-system")))
+    source = (HERE / "resolver_load.py").read_text()
+    argv = ("python3", "-c", source, f"{WEB}.", str(LOOKUPS_PER_S), str(LOAD_S))
+    with testbed.running("stranger", *argv) as load:
+        time.sleep(LOAD_S / 3)
+        gone = ("delete", "pod", "-n", "kube-system", victim, "--grace-period=0", "--force", "--wait=false")
+        testbed.mininetes("kubectl", *gone).output  # noqa: B018
+        said, errors = load.communicate(timeout=60)
+    assert errors == ""
+    told = json.loads(said)
+    assert (told["made"], told["failed"]) == (LOOKUPS_PER_S * LOAD_S, {}), told
+    assert told["issued_s"] < 1.5 * LOAD_S, f"the load was lighter than it should be: {told}"
+    assert victim not in testbed.pods("kube-system")

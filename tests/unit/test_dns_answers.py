@@ -1,4 +1,4 @@
-"""What the Corefile says about answers (cluster/dns_answers.py); what objects say is in test_dns."""
+"""What the Corefile says about answers (cluster/dns_answers.py); what objects say is in test_dns_records."""
 
 from __future__ import annotations
 
