@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 import click
 
 from cluster.commands import name_option, output_option, print_json, print_table
-from experiments import api_bench, boot, iperf, paths, policy_bench, programming_bench, services_bench, throughput
+from experiments import (
+    api_bench,
+    boot,
+    dns_bench,
+    iperf,
+    paths,
+    policy_bench,
+    programming_bench,
+    services_bench,
+    throughput,
+)
 from experiments.generated import Size
 from experiments.goals import Report
 from experiments.paths import Path
@@ -167,3 +177,15 @@ def bench_programming(services: int, changes: int, form: str) -> int:
 def bench_policy(rounds: int, pods: int, policies: int, seconds: int, form: str) -> int:
     """NetworkPolicies: time and memory to compile, flows, what one relabelled pod costs, and what packets pay."""
     return _answer(lambda: policy_bench.run(rounds, seconds, pods, policies, _progress), form)
+
+
+@bench.command("dns")
+@click.option("--services", type=click.IntRange(min=20, max=16_000), default=10_000, show_default=True)
+@click.option("--changes", type=click.IntRange(min=10), default=400, show_default=True, help="Records that change.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often rates are measured.")
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=3, show_default=True, metavar="S",
+              help="Seconds per measurement.")  # fmt: skip
+@output_option("table", "json")
+def bench_dns(services: int, changes: int, rounds: int, seconds: int, form: str) -> int:
+    """How soon a record follows its object, and queries per second beside dnsmasq."""
+    return _answer(lambda: dns_bench.run(services, changes, rounds, seconds, _progress), form)

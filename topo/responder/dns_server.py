@@ -17,7 +17,7 @@ from dns.message import Message
 from cluster.corefile import Corefile
 from cluster.dns_answers import Answer, answer
 from cluster.dns_index import Index
-from topo.responder import dns_wire
+from topo.responder import dns_quick, dns_wire
 from topo.responder.forwarding import Forwarder
 from topo.responder.names import Names
 from topo.servers import Protocol
@@ -93,6 +93,12 @@ class DnsServer:
     def _respond(
         self, query: bytes, protocol: Protocol, index: Index | None, corefile: Corefile
     ) -> bytes | Pending | None:
+        quick = None if index is None else dns_quick.read(query)
+        if quick is not None and index is not None:
+            said = answer(index, corefile, quick.name, quick.type)
+            if said.forward is None:
+                known = _Remembered(quick.name, quick.type, index, corefile, said, [])
+                return self._answered(query, protocol, known, quick, remember=True)
         asked = dns_wire.read(query)
         if asked is None or isinstance(asked, bytes):
             return asked
@@ -104,14 +110,20 @@ class DnsServer:
         said = answer(index, corefile, name, type)
         if said.forward is not None:
             return Pending(asked, said, protocol)
-        try:
-            wire = dns_wire.response(asked, said, protocol)
-        except dns.exception.DNSException as error:
-            _log.error("no answer to %s: %s", name, error)
-            return dns_wire.empty(asked, dns.rcode.SERVFAIL)
         # An EDNS option, as a cookie, is another one each time.
-        if not asked.options and len(query) <= _LONGEST_REMEMBERED_BYTES:
-            self._remember(query, protocol, _Remembered(name, type, index, corefile, said, []), wire)
+        remember = not asked.options and len(query) <= _LONGEST_REMEMBERED_BYTES
+        return self._answered(query, protocol, _Remembered(name, type, index, corefile, said, []), asked, remember)
+
+    def _answered(
+        self, query: bytes, protocol: Protocol, known: _Remembered, asked: dns_quick.Query | Message, remember: bool
+    ) -> bytes:
+        try:
+            wire = _made(query, asked, known.said, protocol)
+        except dns.exception.DNSException as error:
+            _log.error("no answer to %s: %s", known.name, error)
+            return dns_wire.empty(_message(query), dns.rcode.SERVFAIL)
+        if remember:
+            self._remember(query, protocol, known, wire)
         return wire
 
     def _remember(self, query: bytes, protocol: Protocol, made: _Remembered, wire: bytes) -> None:
@@ -125,10 +137,8 @@ class DnsServer:
 
     def _in_order(self, query: bytes, key: tuple[Protocol, bytes], turn: int) -> bytes:
         """Make the response of this turn."""
-        asked, known = dns_wire.read(query), self._memory[key]
-        assert asked is not None
-        assert not isinstance(asked, bytes)
-        wire = dns_wire.response(asked, known.said, key[0], turn)[_ID_BYTES:]
+        known = self._memory[key]
+        wire = _made(query, dns_quick.read(query) or _message(query), known.said, key[0], turn)[_ID_BYTES:]
         known.wires[turn] = wire
         self._bytes += len(wire)
         return wire
@@ -136,3 +146,23 @@ class DnsServer:
     def _forget(self, key: tuple[Protocol, bytes]) -> None:
         known = self._memory.pop(key)
         self._bytes -= _ENTRY_BYTES + _ID_BYTES + len(key[1]) + _ID_BYTES + sum(map(len, known.wires))
+
+
+def _made(
+    query: bytes, asked: dns_quick.Query | Message, said: Answer, protocol: Protocol, turn: int = 0
+) -> bytes:
+    """The response of this turn. Raises DNSException as `dns_wire.response` does."""
+    if isinstance(asked, dns_quick.Query):
+        wire = dns_quick.response(asked, query[:_ID_BYTES], said, protocol, turn)
+        if wire is not None:
+            return wire
+        asked = _message(query)
+    return dns_wire.response(asked, said, protocol, turn)
+
+
+def _message(query: bytes) -> Message:
+    """A query that has been found to be one."""
+    asked = dns_wire.read(query)
+    assert asked is not None
+    assert not isinstance(asked, bytes)
+    return asked

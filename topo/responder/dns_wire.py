@@ -120,18 +120,25 @@ def _rrsets(
 
     The name that was asked for keeps its case: resolvers compare.
     """
+    asked = question.to_text().lower()
+    made = []
+    for group in in_order(records, turn):
+        name, ttl = group[0].name, group[0].ttl_s
+        rdatas = [_rdata(record.type, record.data) for record in group[:most]]
+        owner = question if name == asked else dns.name.from_text(name)
+        made.append(dns.rrset.from_rdata_list(owner, ttl_s if ttl is None else ttl, rdatas))
+    return made
+
+
+def in_order(records: Iterable[Record], turn: int) -> list[list[Record]]:
+    """Records by name and type; addresses in the order of this turn."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record.name, record.type), []).append(record)
-    asked = question.to_text().lower()
-    made = []
-    for (name, type), group in groups.items():
-        first = turn % len(group) if type in _ROTATED else 0
-        ordered = (*group[first:], *group[:first])[:most]
-        rdatas = [_rdata(record.type, record.data) for record in ordered]
-        owner = question if name == asked else dns.name.from_text(name)
-        made.append(dns.rrset.from_rdata_list(owner, ttl_s if group[0].ttl_s is None else group[0].ttl_s, rdatas))
-    return made
+    return [
+        group if type not in _ROTATED or not (first := turn % len(group)) else [*group[first:], *group[:first]]
+        for (_, type), group in groups.items()
+    ]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -141,9 +148,14 @@ def _rdata(type: str, data: str) -> dns.rdata.Rdata:
 
 def limit_bytes(asked: Message, protocol: Protocol) -> int:
     """How large a response the client takes."""
+    return limit_of(asked.payload if asked.edns >= 0 else None, protocol)
+
+
+def limit_of(payload: int | None, protocol: Protocol) -> int:
+    """The same by what EDNS says of its payload; None without EDNS."""
     if protocol != "udp":
         return _TCP_BYTES
-    return max(_UDP_BYTES, min(asked.payload, LARGEST_UDP_BYTES)) if asked.edns >= 0 else _UDP_BYTES
+    return _UDP_BYTES if payload is None else max(_UDP_BYTES, min(payload, LARGEST_UDP_BYTES))
 
 
 def _encoded(made: Message, limit_bytes: int) -> bytes:
