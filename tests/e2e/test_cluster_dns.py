@@ -73,6 +73,9 @@ def objects() -> Iterator[Object]:
     client["spec"]["initContainers"] = [tools("sh", "-c", waits, name="wait")]
     yield inside("shop", client)
     yield pod("stranger", tools(), nodeName="worker2")
+    aliases = [{"ip": "192.0.2.99", "hostnames": ["foo.local", "bar.local"]}]
+    named = pod("own", tools(), nodeName="worker2", hostname="me", subdomain="family", setHostnameAsFQDN=True)
+    yield inside("shop", {**named, "spec": {**named["spec"], "hostAliases": aliases}})
     dnsmasq = ("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--pid-file", "--user=root")
     names = ("--address=/example.org/192.0.2.7", "--address=/stub.example/192.0.2.8")
     yield pod("upstream", tools(*dnsmasq, *names), nodeName="worker2")
@@ -149,6 +152,17 @@ def test_a_service_is_reached_by_name(client: Shell, stranger: Shell) -> None:
 def test_the_peer_of_a_stateful_set(client: Shell) -> None:
     assert client.output("getent", "hosts", "db-1.db").split()[1] == f"db-1.db.shop.{SVC}"
     assert client.dig("-x", address(client, f"db-1.db.shop.{SVC}")) == [f"db-1.db.shop.{SVC}."]
+
+
+def test_names_of_a_pod_of_its_own(testbed: Testbed) -> None:
+    full = f"me.family.shop.{SVC}"
+    with shell(testbed, "shop/own") as own:
+        assert own.output("hostname").strip() == full
+        assert own.output("getent", "hosts", "bar.local").split() == ["192.0.2.99", "foo.local", "bar.local"]
+        assert own.output("getent", "ahostsv4", "me").split()[0] in own.output("hostname", "-I").split()
+    with shell(testbed, "node/worker2") as node:
+        assert node.output("hostname").strip() == "worker2"
+        assert node.run("getent", "hosts", "foo.local")[0] == 2
 
 
 def test_programs_of_nodes_do_not_see_it(testbed: Testbed) -> None:
