@@ -36,8 +36,8 @@ $(VENV)/.ready: setup.cfg pyproject.toml | packages
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[test]'
 	@touch $@
 
-run: setup  ## Start the quickstart cluster, show who reaches whom and how fast; with a terminal, end at the mininet> prompt
-	@$(BIN)/python -m experiments.quickstart
+run: setup  ## Start the quickstart cluster (or SPEC=…), show what it does; with a terminal, end at the mininet> prompt
+	@$(BIN)/python -m experiments.quickstart $(SPEC)
 
 test: lint  ## Everything: unit, real switch, real testbed
 	$(BIN)/python -m pytest --numprocesses 2 tests/unit tests/ovs

@@ -35,6 +35,7 @@ _COMMANDS = {
     "plan": "controller.commands:plan",
     "flows": "controller.commands:flows",
     "trace": "controller.trace_commands:trace",
+    "outside": "experiments.outside_command:outside",
     "perf": "experiments.commands:perf",
     "bench": "experiments.commands:bench",
 }

@@ -5,6 +5,7 @@
 
     testbed          a testbed through the `mininetes` command: start, ask, end
     iperf            one iperf3 run between two machines, and what it said
+    outside          every way from outside to a Service, and back out, tried: mininetes outside (outside_command)
     paths            which pods `perf` measures when nobody names any
     goals            a figure beside what it should be; the form of a benchmark's answer
     statistics       samples of interleaved rounds: pairs, ratios, medians

@@ -18,7 +18,8 @@ from cluster.templates import pod_spec_path, value_at
 EFFECTIVE_KINDS = frozenset(
     (
         *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice"),
-        *("NetworkPolicy", "Ingress", "IngressClass", "PodDisruptionBudget", "ServiceAccount", "Event", "Lease"),
+        *("NetworkPolicy", "Ingress", "IngressClass", "Secret"),
+        *("PodDisruptionBudget", "ServiceAccount", "Event", "Lease"),
         *("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "CronJob", "ReplicationController"),
     )
 )

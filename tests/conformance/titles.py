@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-SERVICE_TITLES, DNS_TITLES = (
-    Path(__file__).with_name(f"{topic}_titles.txt").read_text().splitlines() for topic in ("service", "dns")
+SERVICE_TITLES, DNS_TITLES, INGRESS_TITLES = (
+    Path(__file__).with_name(f"{topic}_titles.txt").read_text().splitlines() for topic in ("service", "dns", "ingress")
 )
 Test = TypeVar("Test", bound=Callable[..., object])
 carried: dict[str, str] = {}
@@ -19,7 +19,8 @@ def upstream(*titles: str) -> Callable[[Test], Test]:
 
     def mark(test: Test) -> Test:
         for title in titles:
-            assert title in (*SERVICE_TITLES, *DNS_TITLES), f"upstream has no test called {title!r}"
+            known = (*SERVICE_TITLES, *DNS_TITLES, *INGRESS_TITLES)
+            assert title in known, f"upstream has no test called {title!r}"
             assert title not in carried, title
             carried[title] = test.__name__
         return test

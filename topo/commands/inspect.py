@@ -7,7 +7,9 @@ import click
 from cluster import objects
 from cluster.client import Client
 from cluster.commands import name_option, output_option, print_json, print_table
+from cluster.nodes import cluster_document
 from cluster.objects import Object
+from cluster.reading.config import resolve
 from topo import sandbox
 from topo.sandbox import Testbed
 
@@ -25,13 +27,16 @@ def sync(name: str | None, timeout_s: float) -> int:
 @name_option
 @output_option("table", "json")
 def status(name: str | None, form: str) -> int:
-    """The nodes, and the pods with their addresses."""
+    """The nodes, and the pods with their addresses; as JSON also the external clients."""
     testbed = sandbox.find(name)
     if form == "table":
         print_status(testbed)
     else:
-        _, found = Client(testbed.api_socket).objects(["Node", "Pod"])
+        _, found = Client(testbed.api_socket).objects(["Cluster", "Node", "Pod"])
+        cluster = next(resolve(cluster_document(obj)) for obj in found if obj["kind"] == "Cluster")
         print_json({"nodes": [_node(obj) for obj in found if obj["kind"] == "Node"],
+                    "clients": [{"name": client.name, "ips": [str(address) for address in client.addresses]}
+                                for client in cluster.clients],
                     "pods": [_pod(obj) for obj in found if obj["kind"] == "Pod"]})  # fmt: skip
     return 0
 

@@ -41,7 +41,8 @@ class Nginx:
         their last request. Returns when only new workers answer. Raises NginxError, and goes on as before."""
         wanted = {certificates.file_name(host.certificate): host.certificate for host in site.hosts if host.certificate}
         for name, certificate in wanted.items():
-            _write(self._ssl / name, certificates.pem(certificate))
+            if not (self._ssl / name).exists():
+                _write(self._ssl / name, certificates.pem(certificate))
         new = self.directory / "new.conf"
         _write(new, text.encode())
         self._test(new)
