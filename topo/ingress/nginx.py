@@ -70,7 +70,10 @@ class Nginx:
         after the new one has started (ngx_master_process_cycle)."""
         assert self._process is not None
         pid = self._process.pid
-        titles = [_title(int(child)) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        if not children.exists():
+            return True  # a kernel without CONFIG_PROC_CHILDREN; old workers may then answer for these 100 ms
+        titles = [_title(int(child)) for child in children.read_text().split()]
         return titles.count("nginx: worker process") == 1
 
     def generation(self) -> str:
