@@ -143,9 +143,9 @@ class Groups:
             return {}
         interface, identity = known
         possible: dict[GroupKey, Group] = {}
-        for namespace in (interface.namespace, None):
+        for where in (interface.namespace, None, *self._labels_of(interface.namespace).items()):
             for label in (None, *identity.labels.items()):
-                possible |= self._at.get((namespace, label), {})
+                possible |= self._at.get((where, label), {})
         return possible
 
     def _forget(self, key: str) -> None:
@@ -199,20 +199,29 @@ class Groups:
     def _in_selected_namespace(self, selector: Selector, namespace: str) -> bool:
         known = self._selected.get((selector, namespace))
         if known is None:
-            labels = {**self._namespace_labels.get(namespace, {}), NAMESPACE_NAME_LABEL: namespace}
-            known = self._selected[selector, namespace] = selects(selector, labels)
+            known = self._selected[selector, namespace] = selects(selector, self._labels_of(namespace))
         return known
 
+    def _labels_of(self, namespace: str) -> Mapping[str, str]:
+        return {**self._namespace_labels.get(namespace, {}), NAMESPACE_NAME_LABEL: namespace}
 
-_Place = tuple[str | None, tuple[str, str] | None]
-"""(namespace, label) that every member has; None: any."""
+
+_Label = tuple[str, str]
+_Place = tuple[str | _Label | None, _Label | None]
+"""(namespace, or a label of it; label) that every member has; None: any."""
 
 
 def _places(peer: Peer) -> list[_Place]:
-    """Where a group is looked for: at one of the labels that its members must have, where they must have one."""
+    """Where a group is looked for: at one of the labels that its members and their namespaces must have, where they must
+    have one. However many others there are, a pod is compared only with the groups at its own.
+    """
     if isinstance(peer, Block):
         return [(None, None)]
-    required = next((each for each in peer.pods if each.operator == "In"), None)
-    if required is None:
-        return [(peer.namespace, None)]
-    return [(peer.namespace, (required.key, value)) for value in required.values]
+    namespaces = [peer.namespace] if peer.namespace is not None else _required(peer.namespaces)
+    return [(namespace, label) for namespace in namespaces for label in _required(peer.pods)]
+
+
+def _required(selector: Selector) -> list[_Label | None]:
+    """Labels of which one is there; [None] where none need be."""
+    required = next((each for each in selector if each.operator == "In"), None)
+    return [(required.key, value) for value in required.values] if required else [None]

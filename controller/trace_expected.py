@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.model import IPAddress
+from cluster.model import VXLAN_PORT, IPAddress
 from cluster.objects import Object
 from cluster.policy_names import Direction
 from cluster.policy_oracle import Oracle, Party
@@ -40,7 +40,7 @@ def expected(objects: Sequence[Object], state: NetworkState, probe: Probe, way: 
     """By the endpoint that the packet went to, where a Service has several: policies judge behind its translation."""
     service = _service(objects, state, probe)
     endpoints = service.endpoints if service and service.verdict == "reaches" else None
-    verdict = _verdict(service, state, probe.destination)
+    verdict = _verdict(service, state, probe)
     if service is not None and service.verdict == "dropped":
         return Expected(verdict)
     denied = _denied(objects, state, probe, way)
@@ -58,14 +58,17 @@ def _service(objects: Iterable[Object], state: NetworkState, probe: Probe) -> Ou
     return outcome(services, slices, place, probe.destination, probe.protocol, probe.destination_port)
 
 
-def _verdict(service: Outcome | None, state: NetworkState, destination: IPAddress) -> Verdict:
+def _verdict(service: Outcome | None, state: NetworkState, probe: Probe) -> Verdict:
     """Were there no policies."""
     if service is not None:
         return "delivered" if service.verdict == "reaches" else service.verdict
-    nodes = (address for node in state.cluster.nodes for address in (*node.addresses, *node.gateway_addresses))
-    if _pod_with(state, destination) or destination in nodes:
+    if _pod_with(state, probe.destination):
         return "delivered"
-    nobodys = any(destination in subnet for subnet in state.cluster.pod_subnets)
+    if any(probe.destination in (*node.addresses, *node.gateway_addresses) for node in state.cluster.nodes):
+        # Nothing of the API's: nobody is to have a node unwrap what he wrapped himself.
+        by_hand = (probe.protocol, probe.destination_port) == ("UDP", VXLAN_PORT)
+        return "dropped" if by_hand else "delivered"
+    nobodys = any(probe.destination in subnet for subnet in state.cluster.pod_subnets)
     return "dropped" if nobodys else "leaves the cluster"
 
 

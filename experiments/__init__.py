@@ -19,7 +19,8 @@
                      policy_throughput: what they cost packets
     services_bench   bench services: a Service's address beside its endpoint's, many Services beside few and beside
                      nft_peer; connecting is what connects
-    programming_bench  bench programming: from the API to the last switch; switch_load does it inside the sandbox
+    programming_bench  bench programming: from the API to the last switch; switch_load does it inside the sandbox,
+                     policy_programming for policies
     dns_bench        bench dns: how soon a record follows its object, queries per second beside dnsmasq; dns_asking is
                      what asks
     many_services    Services by the thousand; many_policies: NetworkPolicies; bulk: how they come into the API

@@ -158,11 +158,13 @@ def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
 
 @bench.command("programming")
 @click.option("--services", type=click.IntRange(min=20), default=10_000, show_default=True)
-@click.option("--changes", type=click.IntRange(min=100), default=1000, show_default=True, help="Endpoints that change.")
+@click.option("--policies", type=click.IntRange(min=1), default=programming_bench.POLICIES, show_default=True)
+@click.option("--changes", type=click.IntRange(min=100), default=1000, show_default=True,
+              help="How many endpoints change, policies, and labels of pods.")  # fmt: skip
 @output_option("table", "json")
-def bench_programming(services: int, changes: int, form: str) -> int:
-    """How fast all switches hold what the API says: after a restart, and after one endpoint's change."""
-    return _answer(lambda: programming_bench.run(services, changes, _progress), form)
+def bench_programming(services: int, policies: int, changes: int, form: str) -> int:
+    """How fast all switches hold what the API says: after a restart, and after a change of an endpoint or a policy."""
+    return _answer(lambda: programming_bench.run(services, policies, changes, _progress), form)
 
 
 @bench.command("policy")
@@ -171,8 +173,8 @@ def bench_programming(services: int, changes: int, form: str) -> int:
               help="Pods of the large cluster; ten policies for each fifty.")  # fmt: skip
 @click.option("--policies", type=click.IntRange(min=1), default=policy_bench.POLICIES, show_default=True,
               help="Policies around the pods whose throughput is measured.")  # fmt: skip
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
-              help="Seconds per measurement of throughput.")  # fmt: skip
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=1, show_default=True, metavar="S",
+              help="Seconds of each of the turns in which throughput is measured.")  # fmt: skip
 @output_option("table", "json")
 def bench_policy(rounds: int, pods: int, policies: int, seconds: int, form: str) -> int:
     """NetworkPolicies: time and memory to compile, flows, what one relabelled pod costs, and what packets pay."""

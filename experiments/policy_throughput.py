@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
-from experiments import bulk, connections, generated, iperf, many_policies, paths, testbed
+from experiments import bulk, connections, generated, iperf, many_policies, paths, statistics, testbed
 from experiments.iperf import FIRST_PORT
 from experiments.statistics import Samples
 from experiments.testbed import CommandError, Testbed
@@ -20,6 +22,8 @@ FREE, GUARDED = "free", "guarded"
 _APP = "pod"
 _CONNECT_PORT = FIRST_PORT + 99
 _PORTS = range(FIRST_PORT, _CONNECT_PORT + 1)
+_TURNS = 4
+"""In a round; each arm is measured for so many times the given seconds."""
 _PATIENCE_S = 120.0
 
 
@@ -39,17 +43,24 @@ def run(rounds: int, seconds: int, policies: int, progress: Callable[[str], None
                 _check(arms[arm], path, expected)
         measured: list[dict[str, float]] = []
         for number in range(rounds):
-            measured.append(
-                {
-                    f"{kind}_{arm}_{unit}": measure(running, chosen[arm][kind], seconds)
-                    for unit, measure in (("gbps", _gbps), ("per_s", _per_second))
-                    for kind in KINDS
-                    for arm, running in arms.items()
-                }
-            )
+            measured.append(_round(arms, chosen, seconds))
             said = ", ".join(f"{name} {value:.3g}" for name, value in measured[-1].items())
             progress(f"packets, round {number + 1} of {rounds}: {said}")
     return measured
+
+
+def _round(
+    arms: Mapping[str, Testbed], chosen: Mapping[str, Mapping[str, paths.Path]], seconds: int
+) -> dict[str, float]:  # fmt: skip
+    found: dict[str, float] = {}
+    for unit, measure in (("gbps", _gbps), ("per_s", _per_second)):
+        for kind in KINDS:
+            turns = {
+                f"{kind}_{arm}_{unit}": partial(measure, running, chosen[arm][kind], seconds)
+                for arm, running in arms.items()
+            }
+            found |= {name: fmean(of_turns) for name, of_turns in statistics.in_turn(_TURNS, turns).items()}
+    return found
 
 
 def ratios(arms: Mapping[str, Samples], unit: str) -> dict[str, Samples]:
@@ -71,13 +82,13 @@ def _check(running: Testbed, path: paths.Path, policies: int) -> None:
             raise CommandError(f"{running.name}: must be isolated by {policies} policies and allowed: {each['said']}")
 
 
-def _gbps(running: Testbed, path: paths.Path, seconds: int) -> float:
+def _gbps(running: Testbed, path: paths.Path, seconds: int) -> Sequence[float]:
     server, client = running.prefix(path.server.target), running.prefix(path.client.target)
-    return iperf.measure(server, client, path.server.address(None), iperf.Options(seconds=seconds)).gbps
+    return [iperf.measure(server, client, path.server.address(None), iperf.Options(seconds=seconds)).gbps]
 
 
-def _per_second(running: Testbed, path: paths.Path, seconds: int) -> float:
+def _per_second(running: Testbed, path: paths.Path, seconds: int) -> Sequence[float]:
     """Each connection's first packet is judged."""
     address = str(path.server.address(None))
     with connections.served(running.prefix(path.server.target), address, _CONNECT_PORT):
-        return connections.per_second(running.prefix(path.client.target), address, _CONNECT_PORT, seconds)
+        return [connections.per_second(running.prefix(path.client.target), address, _CONNECT_PORT, seconds)]

@@ -1,7 +1,8 @@
-"""bench programming: how fast the switches follow the API, with few Services and with many.
+"""bench programming: how fast the switches follow the API, with few Services and with many, and with many NetworkPolicies.
 
 Loading: controller and flows of every switch are taken away; time from the new controller's start to the last flow,
-beside `ovs-ofctl --bundle` with the same flows. Changes: from a write of the API to the last switch's barrier.
+beside `ovs-ofctl --bundle` with the same flows. Changes: from a write of the API to the last switch's barrier, of
+endpoints here, of policies and pods' labels in `policy_programming`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 from cluster.client import Client
-from experiments import bulk, generated, many_services, testbed
+from experiments import bulk, generated, many_services, policy_programming, testbed
 from experiments.goals import Goal, Report
 from experiments.testbed import SANDBOX
 
 WORKERS, ENDPOINTS = 4, 2
 FEW = 10
+POLICIES = 1000
 _LOAD_S, _OVER_FLOOR, _P99_MS, _MESSAGES, _MEMORY_BYTES = 10.0, 3.0, 100.0, 4.0, 1e9
 _PATIENCE_S = 120.0
 _SEED = 1
@@ -33,7 +35,7 @@ def _addresses(chance: random.Random) -> Sequence[str]:
     return [f"10.244.{node}.{chance.randrange(2, 250)}" for node in chance.sample(range(1, WORKERS + 1), ENDPOINTS)]
 
 
-def run(services: int, changes: int, progress: Callable[[str], None]) -> Report:
+def run(services: int, policies: int, changes: int, progress: Callable[[str], None]) -> Report:
     """Raises CommandError when the testbed does not come up."""
     chance = random.Random(_SEED)
     with tempfile.TemporaryDirectory(prefix="mininetes-bench-") as directory:
@@ -50,7 +52,8 @@ def run(services: int, changes: int, progress: Callable[[str], None]) -> Report:
             load = json.loads(running.exec(SANDBOX, sys.executable, "-m", "experiments.switch_load"))
             progress(f"loaded in {load['installed_s']:.2f} s, by ovs-ofctl in {load['floor_s']:.2f} s")
             many = _changes(client, services, changes, chance)
-    return report(services, few, many, load)
+    guarded = policy_programming.run(WORKERS, policies, changes, progress)
+    return report(services, few, many, load, policies, guarded)
 
 
 def _add(client: Client, start: int, end: int, chance: random.Random) -> None:
@@ -83,8 +86,11 @@ def _percentile(samples: Sequence[float], percent: int) -> float:
     return quantiles(samples, n=100)[percent - 1]
 
 
-def report(services: int, few: dict[str, Any], many: dict[str, Any], load: dict[str, Any]) -> Report:
-    """`few` and `many` as `_changes`, `load` as `switch_load` answers."""
+def report(
+    services: int, few: dict[str, Any], many: dict[str, Any], load: dict[str, Any], policies: int,
+    guarded: Mapping[str, Mapping[str, Sequence[float]]],
+) -> Report:  # fmt: skip
+    """`few` and `many` as `_changes`, `load` as `switch_load` answers, `guarded` as `policy_programming` measures."""
     goals = (
         Goal("all flows after the controller's start", load["installed_s"], "at most", _LOAD_S, "s"),
         Goal("load over ovs-ofctl --bundle", load["installed_s"] / load["floor_s"], "at most", _OVER_FLOOR, "x"),
@@ -92,6 +98,10 @@ def report(services: int, few: dict[str, Any], many: dict[str, Any], load: dict[
         Goal("messages per change and node", many["messages"], "at most", _MESSAGES, "messages"),
         Goal("messages, many Services over few", many["messages"] / few["messages"], "at most", 1.1, "x"),
         Goal("controller memory", load["memory_bytes"], "at most", _MEMORY_BYTES, "B"),
-    )
-    raw = {"services": services, "few": few, "many": many, "load": load}
+        *(
+            Goal(f"{policies} policies, {kind}: API write to last barrier, p99", _percentile(samples["ms"], 99), "at most",
+                 _P99_MS, "ms") for kind, samples in guarded.items()
+        ),
+    )  # fmt: skip
+    raw = {"services": services, "few": few, "many": many, "load": load, "policies": policies, "guarded": guarded}
     return Report("programming", goals, raw)

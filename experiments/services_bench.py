@@ -91,7 +91,7 @@ def _costs(pair: _Pair, seconds: int) -> dict[str, float]:
     front = ip_address(many_services.cluster_ip(_IPERF))
     arms["service_gbps"] = iperf.measure(inside, asking, own, options, (front, many_services.PORT)).gbps
     with connections.served(inside, str(own), _TARGET_PORT), connections.served(inside, str(own), _DIRECT_PORT):
-        rates = _in_turn({
+        rates = statistics.in_turn(_TURNS, {
             "direct": partial(_rate, asking, f"{own}", _DIRECT_PORT, seconds),
             "service": partial(_rate, asking, many_services.cluster_ip(1), many_services.PORT, seconds),
         })  # fmt: skip
@@ -127,17 +127,8 @@ def _first_packets(
                 arms[f"{style}_{size}"] = partial(_latencies, peer.prefix(nft_peer.CLIENT), last)
         found = []
         for number in range(rounds):
-            found.append({f"{arm}_ms": median(all_of) for arm, all_of in _in_turn(arms).items()})
+            found.append({f"{arm}_ms": median(all_of) for arm, all_of in statistics.in_turn(_TURNS, arms).items()})
             progress(_said(f"first packets, round {number + 1} of {rounds}", found[-1]))
-    return found
-
-
-def _in_turn(arms: Mapping[str, Callable[[], Sequence[float]]]) -> dict[str, list[float]]:
-    """Every arm so often, forwards and backwards in turn."""
-    found: dict[str, list[float]] = {arm: [] for arm in arms}
-    for turn in range(_TURNS):
-        for arm in list(arms)[:: 1 if turn % 2 == 0 else -1]:
-            found[arm] += arms[arm]()
     return found
 
 

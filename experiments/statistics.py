@@ -5,7 +5,7 @@ What is compared is a ratio of two samples of the same round; absolute figures a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -40,6 +40,15 @@ class Samples:
 
     def as_json(self) -> dict[str, object]:
         return {"samples": list(self.values), "min": self.minimum, "median": self.median}
+
+
+def in_turn(turns: int, arms: Mapping[str, Callable[[], Sequence[float]]]) -> dict[str, list[float]]:
+    """The samples of every arm, so often, forwards and backwards in turn: a round of parts, for what varies fast."""
+    found: dict[str, list[float]] = {arm: [] for arm in arms}
+    for turn in range(turns):
+        for arm in list(arms)[:: 1 if turn % 2 == 0 else -1]:
+            found[arm] += arms[arm]()
+    return found
 
 
 def by_arm(rounds: Sequence[Mapping[str, float]]) -> dict[str, Samples]:

@@ -11,6 +11,7 @@ import pytest
 from specs import model, pod_object, service_object, slice_object, state_of
 from world import World
 
+from cluster.model import VXLAN_PORT
 from cluster.policy_names import Places
 from cluster.problems import NoTestbedError
 from cluster.reading import spec
@@ -124,10 +125,9 @@ class Guarded:
         for node, table in Compiler(self.state).tables.items():
             switch.load(CLUSTER.node_by_name[node].bridge, table)
 
-    def way(self, source: str, destination: str, port: int) -> Any:
-        return answer(
-            self.state, self.objects, Question(source, destination, port, "TCP"), self.switch.trace, self.places
-        )  # fmt: skip
+    def way(self, source: str, destination: str, port: int, protocol: str = "TCP") -> Any:
+        question = Question(source, destination, port, protocol)
+        return answer(self.state, self.objects, question, self.switch.trace, self.places)
 
 
 def _labelled(obj: dict[str, Any]) -> dict[str, Any]:
@@ -199,6 +199,12 @@ def test_the_api_says_the_same_of_every_pair(guarded: Guarded) -> None:
     asked = [(source, target, port) for source, target in pairs for port in (80, 81, 90) if source != target]
     wrong = [found for found in (guarded.way(*each) for each in asked) if not found["agree"]]
     assert not wrong, "\n".join(line for found in wrong for line in _lines(found))
+
+
+def test_what_a_pod_wraps_by_itself_goes_to_no_node(guarded: Guarded) -> None:
+    for destination in ("node/control-plane", "node/worker"):
+        found = guarded.way("a", destination, VXLAN_PORT, "UDP")
+        assert (found["observed"]["verdict"], found["agree"]) == ("dropped", True)
 
 
 def test_a_trace_that_differs_from_the_api_is_told(guarded: Guarded) -> None:

@@ -28,9 +28,12 @@ def test_services_are_compared_round_by_round() -> None:
 def test_programming_has_a_goal_for_every_figure() -> None:
     changes = {"ms": [10.0] * 100, "messages": 3.0}
     load = {"installed_s": 5.0, "floor_s": 2.0, "memory_bytes": 3e8}
-    assert programming_bench.report(10_000, changes, changes, load).holds
+    guarded = {"policy": {"ms": [10.0] * 100}, "relabelled": {"ms": [10.0] * 100}}
+    assert programming_bench.report(10_000, changes, changes, load, 1000, guarded).holds
     growing = {**changes, "messages": 30.0}
-    assert not programming_bench.report(10_000, changes, growing, load).holds
+    assert not programming_bench.report(10_000, changes, growing, load, 1000, guarded).holds
+    late = {**guarded, "relabelled": {"ms": [10.0] * 90 + [120.0] * 10}}
+    assert not programming_bench.report(10_000, changes, changes, load, 1000, late).holds
 
 
 def test_peers_have_a_rule_or_an_element_for_each_service() -> None:
