@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ HERE = Path(__file__).parent
 SVC = "svc.cluster.local"
 WEB = f"web.shop.{SVC}"
 SERVERS = ("10.96.0.10", "fd00:10:96::a")
+OUTSIDE = "client/client1"
 MANY = 90
 LIMIT_S = 10.0
 LOOKUPS_PER_S, LOAD_S = 250, 3.0
@@ -76,9 +78,6 @@ def objects() -> Iterator[Object]:
     aliases = [{"ip": "192.0.2.99", "hostnames": ["foo.local", "bar.local"]}]
     named = pod("own", tools(), nodeName="worker2", hostname="me", subdomain="family", setHostnameAsFQDN=True)
     yield inside("shop", {**named, "spec": {**named["spec"], "hostAliases": aliases}})
-    dnsmasq = ("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--pid-file", "--user=root")
-    names = ("--address=/example.org/192.0.2.7", "--address=/stub.example/192.0.2.8")
-    yield pod("upstream", tools(*dnsmasq, *names), nodeName="worker2")
     yield inside("locked", pod("mute", tools(), nodeName="worker"))
     named = inside("locked", pod("named", tools(), nodeName="worker"))
     named["metadata"]["labels"] = {"names": "allowed"}
@@ -99,7 +98,7 @@ def policy(name: str, subject: Object, *egress: Object) -> Object:
 @pytest.fixture(scope="module")
 def testbed() -> Iterator[Testbed]:
     """`up` waits for the client's init container, so that this succeeds is a test of its own."""
-    with started(cluster(workers=2, ip_family="dual"), *objects(), timeout_s=90) as made:
+    with started(cluster(workers=2, ip_family="dual", clients=1), *objects(), timeout_s=90) as made:
         yield made
 
 
@@ -248,7 +247,7 @@ def test_what_is_too_large_for_udp_is_truncated_and_asked_again_over_tcp(client:
 def test_a_policy_that_forbids_dns_forbids_it(testbed: Testbed) -> None:
     with shell(testbed, "locked/mute") as mute:
         for transport in ("+notcp", "+tcp"):
-            assert mute.run("dig", "+tries=1", "+time=1", transport, WEB)[0] == 9
+            assert mute.run("dig", "+tries=1", "+time=1", transport, WEB, f"@{SERVERS[0]}")[0] == 9
     with shell(testbed, "locked/named") as named:
         for transport in ("+notcp", "+tcp"):
             assert len(named.dig(WEB, transport)) == 1
@@ -263,9 +262,19 @@ def corefile(testbed: Testbed, text: str) -> None:
     testbed.client.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"Corefile": text}}])
 
 
-def test_stub_domains_and_an_upstream(testbed: Testbed, client: Shell) -> None:
-    ip = testbed.pods()["upstream"].ips[0]
-    stub = f"stub.example {{\n forward . {ip}\n}}\n"
+@pytest.fixture
+def upstream(testbed: Testbed) -> Iterator[dict[int, str]]:
+    """The addresses of a DNS server outside of the cluster, by IP version."""
+    command = ("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--pid-file", "--user=root")
+    names = ("--address=/example.org/192.0.2.7", "--address=/stub.example/192.0.2.8")
+    with testbed.running(OUTSIDE, *command, *names):
+        found = map(ip_address, testbed.exec(OUTSIDE, "hostname", "-I").output.split())
+        yield {address.version: str(address) for address in found}
+
+
+def test_stub_domains_and_an_upstream(testbed: Testbed, client: Shell, upstream: dict[int, str]) -> None:
+    ip = upstream[4]
+    stub = f"stub.example {{\n forward . {upstream[6]}\n}}\n"
     try:
         corefile(testbed, stub + COREFILE)
         wait_until(lambda: client.dig("a.stub.example") == ["192.0.2.8"], LIMIT_S, "the stub domain")

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import get_args
 
 import dns.flags
@@ -118,7 +119,10 @@ def _section(records: Sequence[Record], asked: str, ttl_s: int, turn: int = 0) -
 @lru_cache(maxsize=1 << 15)
 def _record(record: Record, is_asked: bool, ttl_s: int) -> bytes:
     owner = _TO_QUESTION if is_asked else dns.name.from_text(record.name).to_wire()
-    data = dns.rdata.from_text("IN", record.type, record.data).to_wire()
+    if record.type in ("A", "AAAA"):
+        data: bytes | None = ip_address(record.data).packed
+    else:
+        data = dns.rdata.from_text("IN", record.type, record.data).to_wire()
     assert owner is not None
     assert data is not None
     return owner + _FIXED.pack(_NUMBERS[record.type], _IN, ttl_s, len(data)) + data
