@@ -13,7 +13,7 @@ PACKAGES := mininet openvswitch-switch python3-venv python3-setuptools \
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages run test check lint fuzz perf bench clean
+.PHONY: help setup packages run test check lint fuzz policies mutants perf bench clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ lint: setup
 
 fuzz: setup  ## 20,000 requests to the API as nobody would write them
 	MININETES_FUZZ_REQUESTS=20000 $(BIN)/python -m pytest tests/unit/test_api_fuzz.py
+
+policies: setup  ## NetworkPolicies to the end: all cases and 50 random clusters with real packets, 500 by trace (half an hour)
+	MININETES_ALL_CASES=1 MININETES_RANDOM_CLUSTERS=500 MININETES_RANDOM_SITES=50 MININETES_FLOOD_ROUNDS=20 \
+	    $(BIN)/python -m pytest --timeout 3600 tests/ovs/test_policy_cases.py tests/ovs/test_policy_random.py \
+	    tests/conformance/test_netpol.py tests/conformance/test_netpol_random.py tests/e2e/test_flood.py tests/e2e/test_forgery.py
+
+mutants: setup  ## Whether the tests of NetworkPolicies notice each of the wrong engines (an hour)
+	$(BIN)/python tests/mutants/run.py
 
 perf: setup  ## iperf3 between pods of the running testbed, on one node and across nodes
 	@$(BIN)/mininetes perf

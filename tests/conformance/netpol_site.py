@@ -15,27 +15,36 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "netpol"))
 
 import manifests
-from cases import KINDS, NAMESPACES, Case, Cells, Evolving, Key, base
+from cases import KINDS, NAMESPACES, Cells, Evolving, Key, base
 from testbeds import Testbed, started
 
 from cluster.objects import Object, labels, name, namespace
 from cluster.reachability import Tables
 from cluster.reading.config import resolve
+from topo.waiting import wait_until
 
 SYNC_TIMEOUT_S = 30.0
 
 
 class Site:
-    """The base cluster, running. `restore` puts labels and policies back."""
+    """The base cluster, running. `restore` puts labels, policies and what was deleted back."""
 
     def __init__(self, testbed: Testbed, document: Object) -> None:
         self.testbed = testbed
         self.cluster = resolve(document)
         api = config.new_client_from_config(str(testbed.directory / "kubeconfig"))
         self._core, self._networking = client.CoreV1Api(api), client.NetworkingV1Api(api)
-        _, found = testbed.client.objects(KINDS)
-        self.objects: dict[Key, Object] = {
-            (obj["kind"], namespace(obj), name(obj)): obj for obj in found if namespace(obj) in ("", *NAMESPACES)
+        self._created: set[Key] = set()
+        self.objects = self.found()
+        """What there is while no case is done."""
+
+    def found(self) -> dict[Key, Object]:
+        """What there is, addresses and all, without the cluster's own."""
+        _, objects = self.testbed.client.objects(KINDS)
+        return {
+            (obj["kind"], namespace(obj), name(obj)): obj
+            for obj in objects
+            if (name(obj) if obj["kind"] == "Namespace" else namespace(obj)) in NAMESPACES
         }
 
     def evolving(self) -> Evolving:
@@ -63,10 +72,29 @@ class Site:
                 self._core.patch_namespaced_pod(action["pod"], where, _labelling(action))
             case "relabel_namespace":
                 self._core.patch_namespace(where, _labelling(action))
+            case "create_object":
+                obj = action["object"]
+                self._created.add((obj["kind"], namespace(obj), name(obj)))
+                self.testbed.client.apply([obj])
+            case "delete_pod":
+                self._core.delete_namespaced_pod(action["pod"], where, grace_period_seconds=0)
+                self._wait_until_gone("Pod", where, action["pod"])
+            case "delete_namespace":
+                self._core.delete_namespace(where)
+                self._wait_until_gone("Namespace", "", where)
             case other:
-                raise ValueError(f"{other} is not done in a testbed that others use")
+                raise ValueError(f"unknown action {other}")
+
+    def _wait_until_gone(self, *key: str) -> None:
+        wait_until(lambda: key not in self.found(), SYNC_TIMEOUT_S, f"{key} is gone")
 
     def restore(self) -> None:
+        missing = [obj for obj in base() if (obj["kind"], namespace(obj), name(obj)) not in self.found()]
+        self.testbed.client.apply(missing)
+        for key in self._created - self.objects.keys():
+            self.testbed.client.delete(*key)
+            self._wait_until_gone(*key)
+        self._created.clear()
         for each in NAMESPACES:
             self._networking.delete_collection_namespaced_network_policy(each)
             was = labels(self.objects["Namespace", "", each])
@@ -77,6 +105,7 @@ class Site:
                 if was != pod.metadata.labels:
                     self._core.patch_namespaced_pod(pod.metadata.name, each, _back(was, pod.metadata.labels))
         self.testbed.client.sync(SYNC_TIMEOUT_S)
+        self.objects = self.found()
 
     def matrix(self, via: str = "pod-ip") -> Tables:
         asked = ("--ports", "80,81", "--protocols", "tcp,udp", "--timeout", "0.7", "--via", via)
@@ -90,12 +119,6 @@ def _labelling(action: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _back(was: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, Any]:
     return {"metadata": {"labels": {**dict.fromkeys(now), **was}}}
-
-
-def can_be_done(case: Case) -> bool:
-    """Pods and namespaces that go would be missed by the next case."""
-    words = {action["action"] for step in case.steps for action in step.actions}
-    return not words & {"delete_pod", "delete_namespace", "create_object"}
 
 
 def wrong_cells(expected: Cells, found: Tables, except_themselves: bool = False) -> list[str]:

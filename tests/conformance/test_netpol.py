@@ -1,4 +1,6 @@
-"""NetworkPolicies with real packets: the titles of upstream, and the cases beside the repository where they are."""
+"""NetworkPolicies with real packets: the titles of upstream, the cases beside the repository where they are, our own, and
+random clusters. `make policies` has all of them.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,16 @@ import netpol_site
 import pytest
 import yaml
 from cases import SHARED, Case, own_cases, shared_cases
-from netpol_site import Site, can_be_done, wrong_cells
+from netpol_site import Site, wrong_cells
+from titles import upstream
 
 UPSTREAM: dict[str, dict[str, str]] = yaml.safe_load(
     (Path(__file__).parents[1] / "netpol" / "upstream.yaml").read_text()
 )
 OWN = list(own_cases())
-GIVEN = [case for case in shared_cases() if can_be_done(case)]
+GIVEN = list(shared_cases())
 ALL = "MININETES_ALL_CASES" in os.environ
-"""Else every fifth of the given cases; the switches' tests have them all."""
+"""Else every fifth of the given cases, and of our own one; the switches' tests have them all."""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,7 @@ def test_without_policies_everybody_reaches_everybody(site: Site) -> None:
     assert not through_services
 
 
+@upstream(*UPSTREAM)
 @pytest.mark.parametrize("title", UPSTREAM)
 def test_upstream(title: str, site: Site) -> None:
     ((family, own_title),) = UPSTREAM[title].items()
@@ -64,6 +68,13 @@ def test_upstream(title: str, site: Site) -> None:
 @pytest.mark.skipif(not GIVEN, reason=f"there are no cases in {SHARED}")
 @pytest.mark.parametrize("case", GIVEN if ALL else GIVEN[::5], ids=lambda case: case.id)
 def test_given_case(case: Case, site: Site) -> None:
+    run(case, site)
+
+
+@pytest.mark.parametrize(
+    "case", OWN if ALL else [named("delete-and-create", "a namespace goes with its policies")], ids=lambda case: case.id
+)
+def test_own_case(case: Case, site: Site) -> None:
     run(case, site)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-SERVICE_TITLES, DNS_TITLES, INGRESS_TITLES = (
-    Path(__file__).with_name(f"{topic}_titles.txt").read_text().splitlines() for topic in ("service", "dns", "ingress")
+SERVICE_TITLES, DNS_TITLES, INGRESS_TITLES, POLICY_TITLES = (
+    Path(__file__).with_name(f"{topic}_titles.txt").read_text().splitlines()
+    for topic in ("service", "dns", "ingress", "netpol")
 )
 Test = TypeVar("Test", bound=Callable[..., object])
 carried: dict[str, str] = {}
@@ -19,7 +20,7 @@ def upstream(*titles: str) -> Callable[[Test], Test]:
 
     def mark(test: Test) -> Test:
         for title in titles:
-            known = (*SERVICE_TITLES, *DNS_TITLES, *INGRESS_TITLES)
+            known = (*SERVICE_TITLES, *DNS_TITLES, *INGRESS_TITLES, *POLICY_TITLES)
             assert title in known, f"upstream has no test called {title!r}"
             assert title not in carried, title
             carried[title] = test.__name__

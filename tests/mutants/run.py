@@ -49,7 +49,8 @@ def noticed_by(mutant: Mutant | None) -> str | None:
             file, before, after = mutant
             path = Path(directory) / "controller" / file
             path.write_text(path.read_text().replace(before, after))
-        environment = {**os.environ, "PYTHONPATH": directory, "MININETES_ALL_CASES": "1"}
+        thorough = {"MININETES_ALL_CASES": "1", "MININETES_NO_SHRINKING": "1"}
+        environment = {**os.environ, **thorough, "PYTHONPATH": directory}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *TESTS]
         status, said = _limited(command, directory, environment)
     if status == 0:
