@@ -6,6 +6,7 @@ them together, so a thousand pairs cost a second, not a thousand programs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
+from zlib import crc32
 
 from cluster.model import IPAddress
 from cluster.problems import MachineError
@@ -28,6 +30,9 @@ _ECHO_REQUEST = {4: 8, 6: 128}
 _ECHO_REPLY = {4: 0, 6: 129}
 _ECHO_PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _NOT_YET = (errno.EINPROGRESS, errno.EAGAIN)
+_FIRST_SOURCE_PORT, _SOURCE_PORTS, _IDENTIFIERS = 32768, 28232, 1 << 16
+"""Linux's own range of ephemeral ports (ip(7), ip_local_port_range)."""
+_SLOTS_A_SECOND = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,20 @@ def answers(questions: Sequence[Question], timeout_s: float, attempts: int) -> d
     return found
 
 
+def own_number(question: Question, now_s: float, numbers: int) -> int:
+    """Below `numbers`: the source port or identifier with which to ask this question now. For 280 s (of ports) it is
+    another one each time: a policy is not asked about what still counts as an established connection, for a minute or so.
+    """
+    text = f"{question.netns} {question.address} {question.protocol} {question.port}"
+    return (crc32(text.encode()) + int(now_s * _SLOTS_A_SECOND)) % numbers
+
+
 class _Attempt:
     """One connection under way: what to do when its socket is ready, until that says yes or no."""
 
-    def __init__(self, question: Question, connection: socket.socket, deadline: float) -> None:
-        self.question, self.socket, self.deadline = question, connection, deadline
+    def __init__(self, question: Question, connection: socket.socket, now_s: float, timeout_s: float) -> None:
+        self.question, self.socket, self.deadline = question, connection, now_s + timeout_s
+        self.identifier = own_number(question, now_s, _IDENTIFIERS)
         self.connected = question.protocol in ("udp", "icmp")
 
     @property
@@ -82,7 +96,7 @@ class _Attempt:
     def _read(self) -> bool | None:
         data = self.socket.recv(2048)
         if self.question.protocol == "icmp":
-            return True if _is_reply(data, self.question.address.version, self.socket) else None
+            return True if _is_reply(data, self.question.address.version, self.identifier) else None
         return True
 
     def expired(self) -> bool:
@@ -116,10 +130,11 @@ class _Round:
         return self._verdicts
 
     def _begin(self, question: Question) -> None:
-        connection = _socket(question)
+        now_s = time.monotonic()
+        connection = _socket(question, now_s)
         connection.setblocking(False)
         number = connection.connect_ex((str(question.address), question.port))
-        attempt = _Attempt(question, connection, time.monotonic() + self._timeout_s)
+        attempt = _Attempt(question, connection, now_s, self._timeout_s)
         if number and number not in _NOT_YET:
             connection.close()
             self._verdicts[question] = False
@@ -128,7 +143,7 @@ class _Round:
             if question.protocol == "udp":
                 connection.send(_DATAGRAM)
             elif question.protocol == "icmp":
-                connection.send(_echo_request(question.address.version, connection))
+                connection.send(_echo_request(question.address.version, attempt.identifier))
         except OSError:
             connection.close()
             self._verdicts[question] = False
@@ -169,31 +184,36 @@ _KINDS: dict[str, Callable[[int], tuple[int, int]]] = {
 }
 
 
-def _socket(question: Question) -> socket.socket:
+def _socket(question: Question, now_s: float) -> socket.socket:
     family = socket.AF_INET if question.address.version == 4 else socket.AF_INET6
     try:
-        return socket.socket(family, *_KINDS[question.protocol](question.address.version))
+        made = socket.socket(family, *_KINDS[question.protocol](question.address.version))
     except OSError as error:
         if error.errno == errno.EPROTONOSUPPORT:
             raise MachineError("this kernel has no SCTP; run: sudo modprobe sctp") from error
         raise
+    if question.protocol == "udp":
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # A server of the pod's has that port: let the kernel choose another.
+            made.bind(("", _FIRST_SOURCE_PORT + own_number(question, now_s, _SOURCE_PORTS)))
+    return made
 
 
 _echo_numbers = count(1)
 
 
-def _echo_request(version: int, connection: socket.socket) -> bytes:
-    """An echo request (RFC 792, RFC 4443) whose identifier is the socket's file descriptor."""
-    identifier, number = connection.fileno() & 0xFFFF, next(_echo_numbers) & 0xFFFF
+def _echo_request(version: int, identifier: int) -> bytes:
+    """RFC 792, RFC 4443."""
+    number = next(_echo_numbers) & 0xFFFF
     head = struct.pack("!BBHHH", _ECHO_REQUEST[version], 0, 0, identifier, number)
     checksum = _internet_checksum(head) if version == 4 else 0
     return head[:2] + struct.pack("!H", checksum) + head[4:]
 
 
-def _is_reply(data: bytes, version: int, connection: socket.socket) -> bool:
+def _is_reply(data: bytes, version: int, identifier: int) -> bool:
     message = data[(data[0] & 0xF) * 4 :] if version == 4 else data
-    kind, _, _, identifier = struct.unpack_from("!BBHH", message)
-    return bool(kind == _ECHO_REPLY[version] and identifier == connection.fileno() & 0xFFFF)
+    kind, _, _, answered = struct.unpack_from("!BBHH", message)
+    return bool(kind == _ECHO_REPLY[version] and answered == identifier)
 
 
 def _internet_checksum(data: bytes) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from manifests import HTTP_PORT, cluster, daemon_set, netexec, pod, tools
-from testbeds import Pod, Testbed, started
+from testbeds import PATIENCE_S, Pod, Testbed, started
 
 TOPOLOGIES: dict[str, dict[str, Any]] = {
     "star": {"topology": "star"},
@@ -103,6 +103,25 @@ def test_a_covering_matrix_has_every_node_towards_every_node(special: Testbed) -
     node = {f"default/{name}": pod.node for name, pod in special.pods().items()}
     pairs = {(node[source], node[target]) for source, row in table.items() for target in row}
     assert pairs == set(product(set(node.values()), repeat=2))
+
+
+def test_a_matrix_asks_by_new_connections(special: Testbed) -> None:
+    """Established ones outlive a policy, and an echo or a datagram counts as one for a minute if nothing tells them apart."""
+
+    def reached() -> bool:
+        tables = json.loads(special.mininetes("matrix", "-o", "json").output)["tables"]
+        return bool(tables["any"]["default/pair"]["default/other"])
+
+    metadata = {"name": "shut", "namespace": "default"}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
+              "spec": {"podSelector": {}}}  # fmt: skip
+    assert reached()
+    special.client.apply([policy])
+    special.client.sync(PATIENCE_S)
+    assert not reached()
+    special.client.delete("NetworkPolicy", "default", "shut")
+    special.client.sync(PATIENCE_S)
+    assert reached()
 
 
 def test_containers_that_declare_one_port_are_refused() -> None:
