@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "netpol"))
 
 import manifests
-from cases import KINDS, NAMESPACES, Cells, Evolving, Key, base
+from cases import KINDS, NAMESPACES, SOON_S, Cells, Evolving, Key, base, settled_differences
 from testbeds import Testbed, started
 
 from cluster.objects import Object, labels, name, namespace
@@ -107,8 +107,12 @@ class Site:
         self.testbed.client.sync(SYNC_TIMEOUT_S)
         self.objects = self.found()
 
-    def matrix(self, via: str = "pod-ip") -> Tables:
-        asked = ("--ports", "80,81", "--protocols", "tcp,udp", "--timeout", "0.7", "--via", via)
+    def wrong(self, expected: Cells, via: str = "pod-ip") -> list[str]:
+        """The cells that real packets tell otherwise."""
+        return settled_differences(expected, lambda timeout_s: self.matrix(via, timeout_s))
+
+    def matrix(self, via: str = "pod-ip", timeout_s: float = SOON_S) -> Tables:
+        asked = ("--ports", "80,81", "--protocols", "tcp,udp", "--timeout", str(timeout_s), "--via", via)
         return Tables(json.loads(self.testbed.mininetes("matrix", *asked, "-o", "json").output)["tables"])
 
 
@@ -121,14 +125,11 @@ def _back(was: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, Any]:
     return {"metadata": {"labels": {**dict.fromkeys(now), **was}}}
 
 
-def wrong_cells(expected: Cells, found: Tables, except_themselves: bool = False) -> list[str]:
-    return [
-        f"{table} {source} > {target}: must be {reaches}"
+def but_to_themselves(expected: Cells) -> Cells:
+    return {
+        table: {source: {to: cell for to, cell in row.items() if to != source} for source, row in rows.items()}
         for table, rows in expected.items()
-        for source, row in rows.items()
-        for target, reaches in row.items()
-        if not (except_themselves and source == target) and found.cells[table][source].get(target) != reaches
-    ]
+    }
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import netpol_site
 import pytest
 import yaml
 from cases import SHARED, Case, own_cases, shared_cases
-from netpol_site import Site, wrong_cells
+from netpol_site import Site, but_to_themselves
 from titles import upstream
 
 UPSTREAM: dict[str, dict[str, str]] = yaml.safe_load(
@@ -46,7 +46,7 @@ def run(case: Case, site: Site) -> None:
     try:
         for step in case.steps:
             site.do(step.actions, evolving)
-            wrong = wrong_cells(step.expected(evolving.objects.values()), site.matrix())
+            wrong = site.wrong(step.expected(evolving.objects.values()))
             assert not wrong, f"{step.name}:\n" + "\n".join(wrong)
     finally:
         site.restore()
@@ -84,7 +84,7 @@ def test_policies_see_what_is_behind_a_service(site: Site) -> None:
     try:
         site.do(case.steps[0].actions, evolving)
         expected = case.steps[0].expected(evolving.objects.values())
-        assert not wrong_cells(expected, site.matrix("cluster-ip"), except_themselves=True)
+        assert not site.wrong(but_to_themselves(expected), "cluster-ip")
     finally:
         site.restore()
 

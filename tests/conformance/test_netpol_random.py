@@ -20,18 +20,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from random_clusters import QUESTIONS, clusters
 from testbeds import PATIENCE_S, Testbed, started
 
-from cases import differences  # isort: skip
-from cluster.config import resolve
+from cases import settled_differences  # isort: skip
 from cluster.objects import Object, name, namespace
 from cluster.policy_oracle import Oracle
 from cluster.reachability import Tables
+from cluster.reading.config import resolve
 from topo.waiting import wait_until
 
 EXAMPLES = int(os.environ.get("MININETES_RANDOM_SITES", "0"))
 DOCUMENT = manifests.cluster(workers=2)
 ASKED = [(protocol, port) for protocol, port in QUESTIONS if protocol in ("TCP", "UDP")]
 """This kernel may lack SCTP; an ICMP echo is asked of pods that serve nothing."""
-ANSWER_S = 0.4
 Key = tuple[str, str, str]
 
 
@@ -53,16 +52,16 @@ def test_packets_and_oracle_agree(bare: Testbed, objects: list[Object]) -> None:
         _, found = bare.client.objects(["Namespace", "Pod", "NetworkPolicy"])
         own = [obj for obj in found if "kube-system" not in (namespace(obj), name(obj))]
         expected = Oracle(own).tables(ASKED, 4)
-        wrong = differences(expected.cells, reached(bare))
+        wrong = settled_differences(expected.cells, lambda timeout_s: reached(bare, timeout_s))
         assert not wrong, "\n".join([*wrong, json.dumps(own, indent=1)])
 
 
-def reached(testbed: Testbed) -> Tables:
+def reached(testbed: Testbed, timeout_s: float) -> Tables:
     """What real packets say of every pair, by protocol."""
     cells = {}
     for protocol in ("TCP", "UDP"):
         ports = ",".join(str(port) for each, port in ASKED if each == protocol)
-        asked = ("--ports", ports, "--protocols", protocol.lower(), "--timeout", str(ANSWER_S))
+        asked = ("--ports", ports, "--protocols", protocol.lower(), "--timeout", str(timeout_s))
         cells |= json.loads(testbed.mininetes("matrix", *asked, "-o", "json").output)["tables"]
     return Tables(cells)
 

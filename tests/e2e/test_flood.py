@@ -17,7 +17,7 @@ import pytest
 from manifests import Object, cluster, netexec, pod, tools
 from testbeds import COMMAND_TIMEOUT_S, PATIENCE_S, Testbed, started
 
-from cluster.config import resolve
+from cluster.reading.config import resolve
 from topo.waiting import wait_until
 
 FLOOD, SNIFFER = (Path(__file__).with_name(name).read_text() for name in ("flood.py", "sniffer.py"))

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from test_check import BOUTIQUE
 
-from cluster.documents import dump, read
 from cluster.objects import Object, name
 from cluster.plan import plan
 from cluster.policy_oracle import Oracle
-from cluster.spec import load
+from cluster.reading.documents import dump, read
+from cluster.reading.spec import load
 from controller.check_command import check
 
 MANIFESTS, POLICIES = str(BOUTIQUE / "kubernetes-manifests.yaml"), str(BOUTIQUE / "network-policies.yaml")

@@ -8,6 +8,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ovs"))
 
+import pytest
 from specs import model, pod_object, state_of
 
 from controller.compiler import Compiler
@@ -82,6 +83,46 @@ def test_from_scratch_gives_the_same() -> None:
     assert {name: table.flows.keys() for name, table in compiler.tables.items()} == {
         name: table.flows.keys() for name, table in scratch.tables.items()
     }
+
+
+@pytest.mark.parametrize(("direction", "peers"), [("ingress", "from"), ("egress", "to")])
+def test_named_ports_of_pods_that_come_and_go_leave_what_scratch_gives(direction: str, peers: str) -> None:
+    """Each pod has another number by the name; the last with a number takes what that number was for with it."""
+    rule = {peers: [{"podSelector": {"matchLabels": {"role": "p"}}}], "ports": [{"port": "http"}]}
+    named = policy(podSelector={"matchLabels": {"role": "s"}}, policyTypes=["Ingress", "Egress"], **{direction: [rule]})
+    steps: list[tuple[str, Any]] = [
+        ("p", named), ("s1", labelled("s1", 1, 2, role="s")), ("p1", labelled("p1", 1, 3, role="p")),
+        ("p2", labelled("p2", 2, 4, role="p")), ("s2", labelled("s2", 2, 5, role="s")),
+        ("p2", labelled("p2", 2, 4, role="none")), ("p1", None), ("s1", None), ("s2", None),
+    ]  # fmt: skip
+    state = state_of(CLUSTER)
+    compiler = Compiler(state)
+    for name, obj in steps:
+        kind = "NetworkPolicy" if name == "p" else "Pod"
+        state, keys = apply(state, [Change(kind, f"default/{name}", obj)])
+        compiler.update(state, keys)
+        scratch = Compiler(state)
+        for node, table in compiler.tables.items():
+            assert table.flows.keys() == scratch.tables[node].flows.keys(), f"{name} on {node}"
+
+
+def test_a_named_port_of_an_egress_rule_is_the_peers_and_not_the_subjects() -> None:
+    pods = [labelled("a", 1, 2, app="a"), labelled("b", 1, 3, app="b")]
+    rule = {"to": [{"podSelector": {"matchLabels": {"app": "b"}}}], "ports": [{"port": "http"}]}
+    named = policy(podSelector={"matchLabels": {"app": "a"}}, policyTypes=["Egress"], egress=[rule])
+    flows = of_policies(Compiler(state_of(CLUSTER, *pods, named)))
+    assert sum("tcp_dst=8003" in str(flow) for flow in flows) == 1
+    assert not any("tcp_dst=8002" in str(flow) for flow in flows)
+
+
+def test_a_named_port_of_an_egress_rule_for_everybody_is_open_only_where_pods_have_it() -> None:
+    pods = [labelled("a", 1, 2), labelled("b", 2, 3)]
+    named = policy(policyTypes=["Egress"], egress=[{"ports": [{"port": "http"}]}])
+    flows = of_policies(Compiler(state_of(CLUSTER, *pods, named)))
+    matches = [str(flow) for flow in flows]
+    for pod in pods:
+        address = pod["status"]["podIPs"][0]["ip"]
+        assert sum(f"_dst={address}," in match for match in matches) == 1, matches
 
 
 def test_without_policies_nothing_is_left() -> None:
