@@ -50,7 +50,8 @@ def _volume_source(volume: Holder) -> Any:
 
 
 def _policy_types(spec: Holder) -> list[str]:
-    return ["Ingress", "Egress"] if "egress" in spec else ["Ingress"]
+    """An empty egress section is none: `len(obj.Spec.Egress) != 0` (SetDefaults_NetworkPolicy)."""
+    return ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
 
 
 def _completions(spec: Holder) -> int | None:

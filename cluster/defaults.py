@@ -170,13 +170,17 @@ def _tree(kind: str) -> _Node:
     return root
 
 
+_ABSENT: tuple[Any, ...] = (None, "", [])
+"""What Go does not tell from a field that is not there."""
+
+
 def _fill(value: Any, node: _Node) -> Any:
     if not isinstance(value, dict):
         return value
     filled = dict(value)
     for name, default in node.fills:
         present = filled.get(name)
-        if (name in filled and present not in (None, "")) and not (default.zero and present == 0):
+        if (name in filled and present not in _ABSENT) and not (default.zero and present == 0):
             continue
         if default.when and filled.get(default.when[0]) not in default.when[1]:
             continue

@@ -44,7 +44,7 @@ class Site:
         return {
             (obj["kind"], namespace(obj), name(obj)): obj
             for obj in objects
-            if (name(obj) if obj["kind"] == "Namespace" else namespace(obj)) in NAMESPACES
+            if not (name(obj) if obj["kind"] == "Namespace" else namespace(obj)).startswith(("kube-", "default"))
         }
 
     def evolving(self) -> Evolving:
@@ -63,6 +63,8 @@ class Site:
         where = policy.get("metadata", action).get("namespace")
         match action["action"]:
             case "create_policy":
+                if where not in NAMESPACES:
+                    self._create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where}})
                 self._networking.create_namespaced_network_policy(where, policy)
             case "update_policy":
                 self._networking.replace_namespaced_network_policy(name(policy), where, policy)
@@ -73,9 +75,7 @@ class Site:
             case "relabel_namespace":
                 self._core.patch_namespace(where, _labelling(action))
             case "create_object":
-                obj = action["object"]
-                self._created.add((obj["kind"], namespace(obj), name(obj)))
-                self.testbed.client.apply([obj])
+                self._create(action["object"])
             case "delete_pod":
                 self._core.delete_namespaced_pod(action["pod"], where, grace_period_seconds=0)
                 self._wait_until_gone("Pod", where, action["pod"])
@@ -84,6 +84,10 @@ class Site:
                 self._wait_until_gone("Namespace", "", where)
             case other:
                 raise ValueError(f"unknown action {other}")
+
+    def _create(self, obj: Object) -> None:
+        self._created.add((obj["kind"], namespace(obj), name(obj)))
+        self.testbed.client.apply([obj])
 
     def _wait_until_gone(self, *key: str) -> None:
         wait_until(lambda: key not in self.found(), SYNC_TIMEOUT_S, f"{key} is gone")

@@ -179,7 +179,14 @@ def test_secrets_keep_text_as_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "types"), [({}, ["Ingress"]), ({"egress": []}, ["Ingress", "Egress"]), ({"policyTypes": ["Egress"]}, ["Egress"])]
+    ("spec", "types"),
+    [
+        ({}, ["Ingress"]),
+        ({"egress": []}, ["Ingress"]),
+        ({"egress": [{}]}, ["Ingress", "Egress"]),
+        ({"policyTypes": []}, ["Ingress"]),
+        ({"policyTypes": ["Egress"]}, ["Egress"]),
+    ],
 )
 def test_policy_types_follow_from_the_sections(spec: Object, types: list[str]) -> None:
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": spec}
