@@ -34,6 +34,8 @@ REFUSING_ADDRESSES: Mapping[int, IPAddress] = {4: IPv4Address("169.254.1.2"), 6:
 """On every node, with nothing behind it: what is sent here is refused by the node's kernel, with a reset or ICMP port
 unreachable. Never seen outside a node (RFC 3927; RFC 6666, the discard prefix)."""
 REFUSING_PORT = 1
+LOCALHOSTS: tuple[IPAddress, ...] = (IPv4Address("127.0.0.1"),)
+"""A node's own name for itself, where its processes reach host ports, too. (The kernel routes no packet to ::1.)"""
 KERNEL_PORTS = range(32768, 40960)
 """From which a node's own kernel takes the source ports of its connections (ip_local_port_range)."""
 MASQUERADE_PORTS = range(40960, 61440)
@@ -49,7 +51,7 @@ def mac(kind: int, major: int, minor: int = 0) -> str:
     return ":".join(f"{octet:02x}" for octet in octets)
 
 
-MAC_POD, MAC_GATEWAY, MAC_TUNNEL, MAC_UPLINK, MAC_CLIENT = 1, 2, 3, 4, 5
+MAC_POD, MAC_GATEWAY, MAC_TUNNEL, MAC_UPLINK, MAC_CLIENT, MAC_EDGE = 1, 2, 3, 4, 5, 6
 
 VXLAN_PORT = 4789
 """IANA's UDP port of VXLAN (RFC 7348)."""
@@ -107,6 +109,23 @@ class Client:
     @property
     def uplink_mac(self) -> str:
         return mac(MAC_CLIENT, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The switch before the cluster: on the underlay, at the addresses of its router, to which all addresses of load
+    balancers are routed; it sends each connection to one node. `switch` is the underlay's that it hangs on."""
+
+    switch: str
+    addresses: tuple[IPAddress, ...]
+    bridge = "edge_lb"
+    """No node can have that name (RFC 1123), nor its switch."""
+    dpid = 0xED6E
+    mac = mac(MAC_EDGE, 0)
+
+
+OF_PORT_EDGE = 1
+"""The edge's one cable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +201,8 @@ class Cluster:
     service_subnets: tuple[IPNetwork, ...]
     load_balancer_pools: tuple[IPNetwork, ...] = ()
     """Of the underlay, outside of everybody's addresses: what load balancers are given."""
+    edge: Edge | None = None
+    """None where nobody is outside, or there is no switch that it could hang on."""
     api_server_address: str = "127.0.0.1"
     api_server_port: int = 0
     """Where the API is reached on the host; port 0 = any free one."""

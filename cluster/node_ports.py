@@ -38,6 +38,11 @@ def kept(given: Mapping[str, Any], stored: Mapping[str, Any]) -> Object:
     """The spec with the node ports that the stored one has where `given` names none, and without those that its type
     does not have."""
     spec = dict(given)
+    unchanged = spec.get("externalTrafficPolicy") == stored.get("externalTrafficPolicy")
+    if _is_external(stored) and not _is_external(spec) and unchanged:
+        # "If a user is switching to a type that doesn't need ExternalTrafficPolicy AND they did not change this field,
+        # it is safe to drop it" (pkg/registry/core/service/strategy.go, dropTypeDependentFields).
+        spec.pop("externalTrafficPolicy", None)
     if not wants_health_check(spec):
         spec.pop("healthCheckNodePort", None)
     elif "healthCheckNodePort" in stored:
@@ -61,6 +66,10 @@ def kept(given: Mapping[str, Any], stored: Mapping[str, Any]) -> Object:
             for port in spec["ports"]
         ]
     return spec
+
+
+def _is_external(spec: Mapping[str, Any]) -> bool:
+    return spec.get("type") in _WITH_NODE_PORTS or bool(spec.get("type") == "ClusterIP" and spec.get("externalIPs"))
 
 
 def taken(services: Sequence[Object], problems: list[Problem]) -> dict[tuple[int, str], Object]:

@@ -18,12 +18,15 @@ The map of this room, in the order in which data flows through it:
     services      a Service's address -> one of its endpoints         one flow per port and address, one per endpoint
     service_endpoints  which endpoints a node's clients reach, and the number of each
     service_frontends  the addresses and ports that are a Service's
+    host_ports    a port of a node -> one of its pods                 one flow per port and address
     balancing     a number is drawn: select groups and multipath      one group per count of endpoints
     affinity      a client comes back to its endpoint                 learned by the switch itself
     hairpin       a pod reaching itself through a Service             one flow per pod and family
     forwarding    local pods, the node itself, the rest               one flow per pod and family
     overlay       other nodes' pods, through the tunnel               one flow per node and family
     direct        other nodes' pods, through the node's kernel        one flow per node and family
+    edge          a load balancer's address -> a node, in a switch of its own  one flow per port and node
+    edge_health   which nodes answer there
     outside       the world outside: what of it gets in, and as whom pods go out   some twenty flows per node
     output        the way out                                         fixed
 

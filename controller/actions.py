@@ -17,6 +17,7 @@ from controller.pipeline import TABLE_ID, Bits
 OFPAT_OUTPUT, OFPAT_GROUP, OFPAT_DEC_NW_TTL, OFPAT_SET_FIELD, OFPAT_EXPERIMENTER = 0, 22, 24, 25, 0xFFFF
 OFPCML_NO_BUFFER = 0xFFFF
 OFPP_NONE = 0xFFFF
+OFPP_CONTROLLER = 0xFFFFFFFD
 OFPP_IN_PORT = 0xFFF8
 NX_VENDOR_ID = 0x00002320
 NXAST_REG_LOAD, NXAST_MULTIPATH, NXAST_RESUBMIT_TABLE = 7, 10, 14
@@ -114,6 +115,17 @@ class Output:
 
     def __str__(self) -> str:
         return f"output:{self.of_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToController:
+    writes = None
+
+    def encode(self) -> bytes:
+        return struct.pack("!HHIH6x", OFPAT_OUTPUT, 16, OFPP_CONTROLLER, OFPCML_NO_BUFFER)
+
+    def __str__(self) -> str:
+        return "CONTROLLER:65535"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +312,7 @@ class Conjunction:
 
 
 Action = (
-    Load | ClearInPort | SetField | DecTTL | Output | OutputToRegister | ToGroup | Goto | Resubmit | Multipath
+    Load | ClearInPort | SetField | DecTTL | Output | ToController | OutputToRegister | ToGroup | Goto | Resubmit | Multipath
     | Conntrack | Conjunction
 )  # fmt: skip
 

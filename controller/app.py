@@ -1,7 +1,7 @@
 """`python -m controller.app`: the Ryu application. Watches the API, programs every switch, tells what is realised.
 
-A dead controller costs no connection: no packet is ever sent to it. Restarted, it reads what the switches hold and
-sends only what differs.
+A dead controller costs no connection: no packet of one is ever sent to it (what nodes answer to the edge is, decision 015).
+Restarted, it reads what the switches hold and sends only what differs.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from controller.direct import direct
 from controller.flow import Flow, FlowTable, Group, PipelineError, Rules, Translation, overlaps
 from controller.forwarding import forwarding
 from controller.hairpin import hairpin
+from controller.host_ports import granted, host_ports
 from controller.output import output
 from controller.outside import outside
 from controller.overlay import overlay
@@ -65,6 +66,7 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
                 own_traffic(pod, isolated),
                 forwarding(pod, isolated),
                 hairpin(cluster, pod),
+                host_ports(cluster, pod, granted(state, pod)),
             ]
         case "Service" if name in state.services:
             service, slices = state.services[name], state.endpoint_slices.get(name, {}).values()

@@ -11,6 +11,7 @@ from cluster.nodes import cluster_document
 from cluster.objects import Object
 from cluster.reading.config import resolve
 from controller.compiler import Compiler
+from controller.edge import edge_table
 from controller.flow import FlowTable, Translation
 from controller.state import Change, NetworkState, ObjectKey, apply, object_key
 
@@ -36,10 +37,23 @@ class Desired:
         self._objects: dict[ObjectKey, Object] = {}
         self._state: NetworkState | None = None
         self._compiler: Compiler | None = None
+        self._edge: tuple[object, FlowTable] | None = None
+        """The edge's table, and what it was made of."""
 
     @property
     def tables(self) -> Mapping[str, FlowTable]:
         return self._compiler.tables if self._compiler else {}
+
+    def edge_table(self, alive: frozenset[str]) -> FlowTable:
+        """What the edge's switch must hold: the same object as long as it is the same. Only for a cluster with an edge."""
+        state = self._state
+        assert state is not None
+        assert state.cluster.edge is not None
+        exposed = sorted({key for keys in state.exposed.values() for key in keys})
+        depends_on = (alive, [(state.services[key], state.endpoint_slices.get(key)) for key in exposed])
+        if self._edge is None or self._edge[0] != depends_on:
+            self._edge = depends_on, edge_table(state, state.cluster.edge, alive)
+        return self._edge[1]
 
     def ended(self) -> list[Translation]:
         """Translations that have ended since the last call."""
@@ -82,7 +96,7 @@ class Desired:
             return
         self._state = initial_state(self._objects.values())
         self.cluster = self._state.cluster
-        self._compiler = Compiler(self._state)
+        self._compiler, self._edge = Compiler(self._state), None
         # What was made now stays: to look through all of it again and again costs each change milliseconds.
         gc.collect()
         gc.freeze()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from cluster.model import OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Node
+from cluster.model import OF_PORT_EDGE, OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Edge, Node
 from controller.flow import FlowTable
 from controller.state import NetworkState
 
@@ -30,6 +30,7 @@ START_TIMEOUT_S = 20.0
 POLL_S = 0.01
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PCAP_HEADER, PCAP_RECORD = 24, 16
+EDGE_PORT = "edge0"
 
 
 class SwitchError(Exception):
@@ -148,7 +149,7 @@ class DummySwitch:
         return str(reply["result"])
 
     def add_bridges(self, state: NetworkState, controller: str | None = None) -> None:
-        """A bridge per node with the ports that the testbed gives it, all in one transaction.
+        """A bridge per node, and the edge's, with the ports that the testbed gives it, all in one transaction.
 
         `controller` is what ovs-vsctl calls a target ("tcp:127.0.0.1:6653").
         """
@@ -159,6 +160,10 @@ class DummySwitch:
                 arguments += ["--", "set-controller", node.bridge, controller]
             for port, of_port in _node_ports(state, node).items():
                 arguments += self._port_arguments(node.bridge, port, of_port)
+        if (edge := state.cluster.edge) is not None:
+            arguments += _bridge_arguments(edge)
+            arguments += ["--", "set-controller", edge.bridge, controller] if controller else []
+            arguments += self._port_arguments(edge.bridge, EDGE_PORT, OF_PORT_EDGE)
         self.vsctl(*arguments[1:])
 
     def _port_arguments(self, bridge: str, port: str, of_port: int) -> list[str]:
@@ -252,7 +257,7 @@ def _is_overlay(cluster: Cluster) -> bool:
     return cluster.network.mode == "overlay"
 
 
-def _bridge_arguments(node: Node) -> list[str]:
+def _bridge_arguments(node: Node | Edge) -> list[str]:
     """As the testbed makes them; datapath_type=dummy stands for the one it uses."""
     settings = [f"other_config:datapath-id={node.dpid:016x}", "fail_mode=secure", f"protocols={OPENFLOW}"]
     settings += ["datapath_type=dummy", "other_config:disable-in-band=true"]

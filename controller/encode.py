@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cluster.model import IPAddress
-from controller.actions import NX_VENDOR_ID
+from controller.actions import NX_VENDOR_ID, OFPP_CONTROLLER, Output
 from controller.fields import IP_PROTO
 from controller.flow import OFPG_ANY, OFPGT_SELECT, OFPMT_OXM, OFPP_ANY, Flow, FlowKey, Group, Translation
 
 OFP_VERSION = 4
+OFPT_PACKET_OUT = 13
 OFPT_EXPERIMENTER, OFPT_FLOW_MOD, OFPT_GROUP_MOD, OFPT_MULTIPART_REQUEST, OFPT_BARRIER_REQUEST = 4, 14, 15, 18, 20
 OFPFC_ADD, OFPFC_DELETE, OFPFC_DELETE_STRICT = 0, 3, 4
 OFPGC_ADD, OFPGC_DELETE = 0, 2
@@ -102,6 +103,13 @@ def _tuple(address_type: int, address: IPAddress | None, port_type: int, port: i
 
 def _property(kind: int, content: bytes) -> bytes:
     return struct.pack("!HH", kind, 4 + len(content)) + content + bytes(-(4 + len(content)) % 8)
+
+
+def packet_out(frame: bytes, of_port: int, xid: int) -> bytes:
+    """Send this frame out of that port."""
+    actions = Output(of_port).encode()
+    body = struct.pack("!IIH6x", OFP_NO_BUFFER, OFPP_CONTROLLER, len(actions)) + actions + frame
+    return Message(OFPT_PACKET_OUT, body).encode(xid)
 
 
 def barrier(xid: int) -> bytes:

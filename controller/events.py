@@ -37,7 +37,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PacketIn:
-    """A packet that a switch sent to the controller."""
+    """A packet that a switch sent to the controller, from its Ethernet header on."""
+
+    frame: bytes = b""
 
 
 Received = HeldFlows | HeldGroups | BarrierAnswer | Refused | PacketIn

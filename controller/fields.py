@@ -16,6 +16,7 @@ OXM_PACKET_REGS = 0x8001
 
 ETH_TYPE: Mapping[int, int] = {4: 0x0800, 6: 0x86DD}
 """EtherType by IP version."""
+ETH_TYPE_ARP = 0x0806
 IP_PROTO: Mapping[str, int] = {"TCP": 6, "UDP": 17, "SCTP": 132, "ICMP": 1, "IPv6-ICMP": 58}
 """IP protocol number by its name in a Service, or the keyword that IANA has (assigned numbers)."""
 

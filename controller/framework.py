@@ -177,7 +177,7 @@ class Application(_Base):  # type: ignore[misc]
 
     @_on(_events.EventOFPPacketIn)
     def _packet_in(self, event: Any) -> None:
-        self._pass(event.msg, PacketIn())
+        self._pass(event.msg, PacketIn(bytes(event.msg.data)))
 
     @_on(_Posted)
     def _posted(self, event: _Posted) -> None:

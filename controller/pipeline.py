@@ -83,12 +83,14 @@ ENDPOINT = Bits("endpoint", "reg3", 0, 31)
 """Which of a Service port's endpoints, or how many, as ENDPOINT_BY says."""
 SERVICE_PORT = Bits("service_port", "xreg2", 0, 63)
 """Which Service port: a digest of its Service, name, protocol and IP family."""
+NODE_MARK = Bits("node_mark", "ct_mark", 16, 31)
+"""At the edge: the index of the node that a connection was sent to."""
 SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
 """On connections that were translated from a Service's address to an endpoint."""
 
 BITS = (
     SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, ENDPOINT_BY, ENDPOINT, SERVICE_PORT, SERVICE_MARK,
-    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE, POLICY_GENERATION, FROM_OUTSIDE, NODE_ADDRESS,
+    EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE, POLICY_GENERATION, FROM_OUTSIDE, NODE_ADDRESS, NODE_MARK,
 )  # fmt: skip
 
 
@@ -99,6 +101,10 @@ def conntrack_zones(node_index: int) -> tuple[int, int]:
     would translate it back on behalf of the near one.
     """
     return 2 * node_index, 2 * node_index + 1
+
+
+EDGE_ZONE = 0xED6E
+"""Of the edge's connections. Nodes have two zones each, so it is nobody else's."""
 
 
 # --- priorities -------------------------------------------------------------------------------------------------
@@ -147,6 +153,10 @@ INGRESS_DEFAULT = "IngressDefault"
 CONNTRACK_COMMIT = "ConntrackCommit"
 OUTPUT = "Output"
 
+EDGE_CONNECTION = "EdgeConnection"
+EDGE_LB = "EdgeLB"
+EDGE_NODE = "EdgeNode"
+
 IP_SOURCE = frozenset({"eth_type", "ipv4_src", "ipv6_src"})
 IP_DESTINATION = frozenset({"eth_type", "ipv4_dst", "ipv6_dst"})
 TRANSPORT_DESTINATION = frozenset({"ip_proto", "tcp_dst", "udp_dst", "sctp_dst"})
@@ -155,9 +165,9 @@ NOTHING: frozenset[str] = frozenset()
 PIPELINE: tuple[Table, ...] = (
     Table(
         CLASSIFIER,
-        matches=frozenset({"in_port", "eth_src", "eth_dst"}),
+        matches=frozenset({"in_port", "eth_src", "eth_dst", "eth_type", "ip_proto", "ipv6_dst"}),
         writes=frozenset({"source", "conntrack_zone", "snat_zone", "policy_generation"}),
-        next=(SPOOF_GUARD,),
+        next=(SPOOF_GUARD, EDGE_CONNECTION),
     ),
     Table(
         SPOOF_GUARD,
@@ -275,6 +285,26 @@ PIPELINE: tuple[Table, ...] = (
         writes=frozenset({"in_port", "eth_dst"}),
         next=(),
     ),
+    # Of the edge's switch alone, where they follow Classifier.
+    Table(
+        EDGE_CONNECTION,
+        matches=frozenset({"eth_type", "ip_proto"}),
+        writes=NOTHING,
+        next=(EDGE_LB,),
+        miss=EDGE_LB,
+    ),
+    Table(
+        EDGE_LB,
+        matches=frozenset({"node_mark"}) | IP_DESTINATION | TRANSPORT_DESTINATION,
+        writes=frozenset({"service_port", "endpoint", "eth_src", "eth_dst", "nw_ttl", "in_port"}),
+        next=(EDGE_NODE,),
+    ),
+    Table(
+        EDGE_NODE,
+        matches=frozenset({"eth_type", "service_port", "endpoint"}),
+        writes=frozenset({"node_mark", "eth_src", "eth_dst", "nw_ttl", "in_port"}),
+        next=(),
+    ),
 )
 
 TABLE_ID: Mapping[str, int] = {table.name: position for position, table in enumerate(PIPELINE)}
@@ -297,3 +327,5 @@ class Feature(IntEnum):
     POLICIES = 11
     AFFINITY = 12
     OUTSIDE = 13
+    EDGE = 14
+    HOST_PORTS = 15

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.client import Batch
-from cluster.model import Node
+from cluster.model import OF_PORT_EDGE, Edge
 from controller.desired import Desired
+from controller.edge_health import PROBE_S, Health
 from controller.events import BarrierAnswer, Connection, HeldFlows, HeldGroups, PacketIn, Received, Refused
 from controller.flow import Translation
+from controller.pipeline import EDGE_ZONE, conntrack_zones
 from controller.switch import Switch
 
 LOG = logging.getLogger("controller.realiser")
@@ -34,6 +36,11 @@ class Ended:
     translations: tuple[Translation, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The nodes are to be asked whether they are there."""
+
+
 class Realiser:
     """The Handler of the Ryu application. All calls come one after the other."""
 
@@ -45,6 +52,7 @@ class Realiser:
         self._flow_mods_of_lost_switches = 0
         self._packet_ins = 0
         self._last_report: tuple[int, Mapping[str, Any]] = (-1, {})
+        self._health: Health | None = None
 
     def connected(self, connection: Connection) -> None:
         """A switch that connects anew before its old connection is found dead: the new one counts."""
@@ -74,21 +82,27 @@ class Realiser:
                 switch.barrier_answered(xid)
             case Refused(xid, error):
                 switch.refuses(xid, error)
-            case PacketIn():
-                self._packet_ins += 1
+            case PacketIn(frame):
+                # Several a second from each node: nothing to tell of most of them.
+                if self._heard(connection.dpid, frame):
+                    return
         self._tell()
 
     def posted(self, item: object) -> None:
-        """A Batch of changes from the API, or an Ended of our own."""
+        """A Batch of changes from the API, or an Ended or Ask of our own."""
         if isinstance(item, Ended):
             self._forget(item)
+            return
+        if isinstance(item, Ask):
+            self._ask()
             return
         if not isinstance(item, Batch):
             raise TypeError(f"posted: {type(item).__name__}, must be a Batch")
         self._desired.take(item)
         # To be said again: the API server that sent this may be a new one, which has not heard it.
         self._last_report = (self._last_report[0], {})
-        known = set(self._node_by_dpid)
+        known = self._names
+        self._watch_nodes()
         for dpid in self._switches.keys() - known:
             self._drop_switch(dpid)
         ended = self._desired.ended()
@@ -107,22 +121,67 @@ class Realiser:
             switch.forget(ended)
 
     @property
-    def _node_by_dpid(self) -> Mapping[int, Node]:
-        cluster = self._desired.cluster
-        return {node.dpid: node for node in cluster.nodes} if cluster else {}
+    def _edge(self) -> Edge | None:
+        return self._desired.cluster.edge if self._desired.cluster else None
+
+    @property
+    def _names(self) -> Mapping[int, str]:
+        """All switches: those of nodes by their names, and the edge's."""
+        cluster, edge = self._desired.cluster, self._edge
+        names = {node.dpid: node.name for node in cluster.nodes} if cluster else {}
+        return {**names, edge.dpid: edge.bridge} if edge else names
+
+    def _watch_nodes(self) -> None:
+        """From the first batch on, as long as the process lives."""
+        cluster, edge = self._desired.cluster, self._edge
+        if self._health is None and cluster and edge:
+            self._health = Health(cluster, edge)
+            self._later(PROBE_S, Ask())
+
+    def _ask(self) -> None:
+        """Ask all nodes again; those that have not answered are out."""
+        edge, health = self._edge, self._health
+        if edge is None or health is None:
+            return
+        before = health.alive
+        if (switch := self._switches.get(edge.dpid)) is not None and switch.realised_revision:
+            switch.send_out(health.questions(), OF_PORT_EDGE)
+        self._if_changed(before)
+        self._later(PROBE_S, Ask())
+
+    def _heard(self, dpid: int, frame: bytes) -> bool:
+        """Whether it was a node's answer to the edge."""
+        if self._health is None or self._edge is None or dpid != self._edge.dpid:
+            self._packet_ins += 1
+            return False
+        before = self._health.alive
+        self._health.answered(frame)
+        self._if_changed(before)
+        return True
+
+    def _if_changed(self, before: frozenset[str]) -> None:
+        now = self._health.alive if self._health else before
+        if self._edge and now != before:
+            LOG.warning("nodes that answer at the edge: %s", ", ".join(sorted(now)) or "none")
+            self._want(self._edge.dpid)
 
     def _attach(self, connection: Connection) -> None:
-        """Begin with a switch, once the cluster is known that has a node for it."""
-        node = self._node_by_dpid.get(connection.dpid)
-        if node is None:
+        """Begin with a switch, once the cluster is known that it is of."""
+        name = self._names.get(connection.dpid)
+        if name is None:
             return
-        switch = self._switches[connection.dpid] = Switch(node, connection.send)
+        is_edge = self._edge is not None and connection.dpid == self._edge.dpid
+        zone = EDGE_ZONE if is_edge else conntrack_zones(connection.dpid)[0]
+        switch = self._switches[connection.dpid] = Switch(name, zone, connection.send)
         switch.connected()
         self._want(connection.dpid)
 
     def _want(self, dpid: int, ended: Iterable[Translation] = ()) -> None:
         switch = self._switches[dpid]
-        switch.want(self._desired.revision, self._desired.tables[switch.node], ended)
+        if self._health and self._edge and dpid == self._edge.dpid:
+            switch.want(self._desired.revision, self._desired.edge_table(self._health.alive))
+        else:
+            switch.want(self._desired.revision, self._desired.tables[switch.node], ended)
 
     def _drop_switch(self, dpid: int) -> None:
         switch = self._switches.pop(dpid, None)
@@ -131,7 +190,7 @@ class Realiser:
 
     def _tell(self) -> None:
         """Report when something is new. A node whose switch is away keeps the revision where it was."""
-        switches = {node.name: self._switches.get(dpid) for dpid, node in self._node_by_dpid.items()}
+        switches = {name: self._switches.get(dpid) for dpid, name in self._names.items()}
         if not switches:
             return
         held = [switch.realised_revision if switch else 0 for switch in switches.values()]
@@ -146,6 +205,7 @@ class Realiser:
             "nodes": {
                 name: {"flows": switch.flow_count if switch else 0, "connected": switch is not None}
                 for name, switch in switches.items()
+                if not self._edge or name != self._edge.bridge
             },
             "flow_mods_sent": self._flow_mods_of_lost_switches + sum(switch.flow_mods_sent for switch in present),
             "packet_ins": self._packet_ins,

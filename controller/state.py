@@ -56,6 +56,16 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of a pod that its node's addresses have, too; `host_ip` None: all of them."""
+
+    protocol: str
+    host_port: int
+    container_port: int
+    host_ip: IPAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlicePort:
     """A port that all endpoints of a slice serve: `target_port` is the number in the pod."""
 
@@ -100,6 +110,8 @@ class NetworkState:
     """The Service of each slice."""
     identities: Mapping[str, PodIdentity] = field(default_factory=dict)
     """What policies know of the pods."""
+    host_ports: Mapping[str, tuple[HostPort, ...]] = field(default_factory=dict)
+    """Those of the pods that have some."""
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of each Namespace."""
     policies: Mapping[str, NetworkPolicy] = field(default_factory=dict)
@@ -214,7 +226,7 @@ class Change:
 def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState, frozenset[ObjectKey]]:
     """The state after these changes of all kinds but Cluster, and what has to be compiled again."""
     pods, services, slices = dict(state.pods), dict(state.services), dict(state.endpoint_slices)
-    owners, exposed = dict(state.slice_owners), dict(state.exposed)
+    owners, exposed, opened_ports = dict(state.slice_owners), dict(state.exposed), dict(state.host_ports)
     identities, namespaces, policies = dict(state.identities), dict(state.namespaces), dict(state.policies)
     changed: set[ObjectKey] = set()
     for change in changes:
@@ -222,7 +234,13 @@ def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState,
             case "Pod":
                 pod = pod_interface(change.obj, state.cluster) if change.obj else None
                 identity = pod_identity(change.obj) if change.obj and pod else None
-                keys = (*_put(pods, change.key, pod), *_put(identities, change.key, identity))
+                opened = (host_ports(change.obj) or None) if change.obj and pod else None
+                keys = (
+                    *_put(pods, change.key, pod), *_put(identities, change.key, identity),
+                    *_put(opened_ports, change.key, opened),
+                )  # fmt: skip
+                if opened or change.key in state.host_ports:
+                    keys += tuple(opened_ports)  # one of the others may have, or have lost, a port that was this one's
                 changed |= {("Pod", key) for key in keys}
             case "Service":
                 before, made = services.get(change.key), service(change.obj) if change.obj else None
@@ -239,7 +257,7 @@ def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState,
                 changed |= {("NetworkPolicy", key) for key in _put(policies, change.key, policy)}
     after = replace(
         state, pods=pods, services=services, exposed=exposed, endpoint_slices=slices, slice_owners=owners,
-        identities=identities, namespaces=namespaces, policies=policies,
+        host_ports=opened_ports, identities=identities, namespaces=namespaces, policies=policies,
     )  # fmt: skip
     return after, frozenset(changed)
 
@@ -254,6 +272,19 @@ def _expose(exposed: dict[IPAddress, frozenset[str]], key: str, before: Service 
         concerned |= exposed.get(address, frozenset())
         exposed[address] = exposed.get(address, frozenset()) | {key}
     return concerned - {key}
+
+
+def host_ports(pod: Mapping[str, Any]) -> tuple[HostPort, ...]:
+    """"hostIP: What host IP to bind the external port to": 0.0.0.0 and :: are all."""
+    found = []
+    for container in pod["spec"].get("containers") or ():
+        for port in container.get("ports") or ():
+            if port.get("hostPort"):
+                bound = ip_address(port.get("hostIP") or "0.0.0.0")
+                numbers = int(port["hostPort"]), int(port["containerPort"])
+                host_ip = None if bound.is_unspecified else bound
+                found.append(HostPort(port.get("protocol") or "TCP", *numbers, host_ip))
+    return tuple(dict.fromkeys(found))
 
 
 def pod_identity(pod: Mapping[str, Any]) -> PodIdentity:

@@ -10,11 +10,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cluster.model import Node
 from controller import encode
 from controller.encode import Message
 from controller.flow import Flow, FlowKey, FlowTable, Group, Translation
-from controller.pipeline import SESSION_AFFINITY, TABLE_ID, conntrack_zones
+from controller.pipeline import SESSION_AFFINITY, TABLE_ID
 
 LOG = logging.getLogger("controller.switch")
 
@@ -50,9 +49,10 @@ class _Sent:
 class Switch:
     """One connection to one node's switch. `send` writes bytes to it."""
 
-    def __init__(self, node: Node, send: Callable[[bytes], object]) -> None:
-        self.node = node.name
-        self._zone, _ = conntrack_zones(node.index)
+    def __init__(self, name: str, zone: int, send: Callable[[bytes], object]) -> None:
+        """`zone`: of the connections whose translations may end."""
+        self.node = name
+        self._zone = zone
         self._ended: list[Translation] = []
         self._compared = (0, 0, 0)
         self.flow_mods_sent = 0
@@ -96,6 +96,10 @@ class Switch:
         self._wanted = (revision, table)
         self._ended += ended
         self._proceed()
+
+    def send_out(self, frames: Iterable[bytes], of_port: int) -> None:
+        """Packets of the controller's own."""
+        self._send(b"".join(encode.packet_out(frame, of_port, self._next_xid()) for frame in frames))
 
     def forget(self, ended: Iterable[Translation]) -> None:
         """Forget these connections now; errors are only logged."""

@@ -12,6 +12,7 @@ from experiments import (
     boot,
     dns_bench,
     iperf,
+    outside_bench,
     paths,
     policy_bench,
     programming_bench,
@@ -154,6 +155,16 @@ def bench_api(rounds: int, objects: int, scale: bool, form: str) -> int:
 def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
     """A Service's address beside its endpoint's; many Services beside few, and beside nftables rules."""
     return _answer(lambda: services_bench.run(rounds, seconds, services, _progress), form)
+
+
+@bench.command("outside")
+@_rounds_option
+@click.option("--time", "seconds", type=click.FloatRange(min=0.1), default=2, show_default=True, metavar="S",
+              help="Seconds per arm and round.")  # fmt: skip
+@output_option("table", "json")
+def bench_outside(rounds: int, seconds: float, form: str) -> int:
+    """Connections per second from outside by node ports and a load balancer, beside a pod reached directly."""
+    return _answer(lambda: outside_bench.run(rounds, seconds, _progress), form)
 
 
 @bench.command("programming")

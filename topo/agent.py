@@ -28,6 +28,7 @@ from topo import confine, container_log, failures, nodes
 from topo.bridges import CONTROLLER_TIMEOUT_S, Bridges
 from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
+from topo.exposure import Exposure
 from topo.managed_pod import ManagedPod, container_of_run
 from topo.pod_events import PodEvents
 from topo.pod_maker import PodMaker
@@ -54,6 +55,7 @@ class Agent:
 
     def __init__(self, run: Path, cluster: Cluster, power: Power, network: PodNetwork) -> None:
         self._run = run
+        self._exposure = Exposure(run, cluster)
         self._cluster = cluster
         self._power = power
         self._queue: SimpleQueue[Message] = SimpleQueue()
@@ -125,6 +127,7 @@ class Agent:
         self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
 
     def _on_batch(self, batch: Batch) -> None:
+        self._exposure.take(batch)
         self._on_sources(batch)
         self._on_nodes([event.object for event in batch.events if event.object["kind"] == "Node"])
         present: set[str] = set()

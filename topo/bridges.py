@@ -39,4 +39,4 @@ class Bridges:
             self._sockets.enlarge()
             self._sockets.follow_restarts()
         self._there.set()
-        ovs.connect_when_listening(self._cluster.nodes, CONTROLLER_TIMEOUT_S)
+        ovs.connect_when_listening(self._cluster, CONTROLLER_TIMEOUT_S)

@@ -255,9 +255,9 @@ class Rule:
         tolerate = frozenset({errno.EEXIST})
         return Message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, self._body(), f"add rule {self}", tolerate)
 
-    def deleted(self) -> Message:
-        """Idempotent."""
-        tolerate = frozenset({errno.ENOENT})
+    def deleted(self, must_exist: bool = False) -> Message:
+        """Idempotent, or an error where there is none. One rule that is like this one, whatever else it says."""
+        tolerate = frozenset(() if must_exist else {errno.ENOENT})
         return Message(RTM_DELRULE, 0, self._body(), f"delete rule {self}", tolerate)
 
 

@@ -43,6 +43,8 @@ _NODE_SYSCTLS = (
     ("ipv4/icmp_ratelimit", "0"),
     ("ipv6/icmp/ratelimit", "0"),
     ("ipv4/ip_local_port_range", f"{KERNEL_PORTS[0]}\t{KERNEL_PORTS[-1]}"),
+    # A packet for which the kernel finds a socket early is never handed to the switch: ip_forward() drops it.
+    ("ipv4/ip_early_demux", "0"),
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
 )
@@ -56,6 +58,7 @@ def build(cluster: Cluster) -> emulation.UnderlayNetwork:
         switch.start([])
     _steer_loops(cluster, network)
     _make_trunks_and_tunnels(cluster)
+    _make_edge(cluster)
     for machine in emulation.machines(cluster):
         _address_uplink(cluster, machine.name)
     for node in cluster.nodes:
@@ -114,6 +117,20 @@ def _make_trunks_and_tunnels(cluster: Cluster) -> None:
                 root.run(_remote_nodes(cluster, node))
 
 
+def _make_edge(cluster: Cluster) -> None:
+    """The edge's cable to its switch of the underlay."""
+    edge = cluster.edge
+    if edge is None or namespaces.interface_index(ovs.EDGE_INTERFACE, None) is not None:
+        return
+    with netlink.Socket() as root:
+        ends = (ovs.EDGE_INTERFACE, ovs.EDGE_CABLE)
+        root.run([netlink.new_veth(*ends, mac=edge.mac, mtu=cluster.network.mtu_bytes)])
+        for end in ends:
+            namespaces.raise_interface(end, None)
+        cable, switch = socket.if_nametoindex(ovs.EDGE_CABLE), socket.if_nametoindex(edge.switch)
+        root.run([netlink.set_link(cable, master=switch)])
+
+
 def _make_tunnel(node: Node, node_fd: int, root_fd: int, mtu: int) -> None:
     name = ovs.tunnel_interface(node)
     with namespaces.visit(node_fd), netlink.Socket() as own:
@@ -139,6 +156,13 @@ def _address_uplink(cluster: Cluster, name: str) -> None:
         index = socket.if_nametoindex(emulation.UPLINK)
         own.run(netlink.add_address(index, address, prefix_lengths[address.version]) for address in addresses)
         own.run(_peers(cluster, name, index))
+        if cluster.edge:
+            own.run(netlink.add_neighbour(index, address, cluster.edge.mac) for address in cluster.edge.addresses)
+            if name not in cluster.node_by_name:
+                routers = {address.version: address for address in cluster.edge.addresses}
+                own.run(
+                    netlink.add_route(index, pool, via=routers[pool.version]) for pool in cluster.load_balancer_pools
+                )
 
 
 def _peers(cluster: Cluster, name: str, uplink: int) -> Iterator[netlink.Message]:
@@ -147,8 +171,7 @@ def _peers(cluster: Cluster, name: str, uplink: int) -> Iterator[netlink.Message
     All namespaces share one neighbour table of 1,024 entries (arp(7), gc_thresh3, which only the host's administrator
     can raise); a hundred nodes that talk to each other need ten times as many. Permanent entries do not count.
     """
-    is_node = any(node.name == name for node in cluster.nodes)
-    for peer in emulation.machines(cluster) if is_node else cluster.nodes:
+    for peer in emulation.machines(cluster) if name in cluster.node_by_name else cluster.nodes:
         if peer.name != name:
             yield from (netlink.add_neighbour(uplink, address, peer.uplink_mac) for address in peer.addresses)
 
@@ -182,8 +205,8 @@ def _pod_routes(cluster: Cluster, node: Node, gateway: int) -> Iterator[netlink.
     own_ranges: tuple[IPNetwork, ...] = node.pod_cidrs
     if cluster.network.mode == "overlay":
         own_ranges = cluster.pod_subnets
-    # Services, too, are the switch's to translate.
-    for to in (*own_ranges, *cluster.service_subnets):
+    # Services and load balancers, too, are the switch's to translate.
+    for to in (*own_ranges, *cluster.service_subnets, *cluster.load_balancer_pools):
         source = next(address for address in node.gateway_addresses if address.version == to.version)
         yield netlink.add_route(gateway, to, via=POD_GATEWAYS[to.version], onlink=True, source=source)
     if cluster.network.mode == "direct":

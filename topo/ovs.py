@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.model import OF_PORT_FIRST_POD, OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Network, Node
+from cluster.model import OF_PORT_EDGE, OF_PORT_FIRST_POD, OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Network, Node
 from topo.waiting import wait_until
 
 CONTROLLER = "tcp:127.0.0.1:6653"
 CONTROLLER_ADDRESS = ("127.0.0.1", 6653)
+EDGE_INTERFACE, EDGE_CABLE = "edge0", "edge1"
+"""The edge's port, and the other end of its cable, at a switch of the underlay."""
 _TIMEOUT_S = 60
 _ARGUMENTS_BYTES = 1 << 20
 """Well below what execve(2) takes."""
@@ -56,22 +58,29 @@ def datapath_type(network: Network) -> str:
 
 
 def add_bridges(cluster: Cluster) -> None:
-    """Every node's bridge with its trunk and tunnel, not yet connected to a controller. Idempotent."""
+    """Every node's bridge with its trunk and tunnel, and the edge's; not yet connected to a controller. Idempotent."""
     kind = datapath_type(cluster.network)
     commands: list[list[str]] = []
     for node in cluster.nodes:
-        commands.append(["--may-exist", "add-br", node.bridge])
-        commands.append(
-            ["set", "bridge", node.bridge, f"datapath_type={kind}", "fail_mode=secure",
-             f"other_config:datapath-id={node.dpid:016x}", "other_config:disable-in-band=true"]
-        )  # fmt: skip
+        commands += _add_bridge(node.bridge, node.dpid, kind)
         commands += _add_port(Port(node.bridge, trunk_interface(node), OF_PORT_TRUNK))
         if cluster.network.mode == "overlay":
             commands += _add_port(Port(node.bridge, tunnel_interface(node), OF_PORT_TUNNEL))
+    if cluster.edge:
+        commands += _add_bridge(cluster.edge.bridge, cluster.edge.dpid, kind)
+        commands += _add_port(Port(cluster.edge.bridge, EDGE_INTERFACE, OF_PORT_EDGE))
     _transact(commands)
 
 
-def connect_when_listening(nodes: Sequence[Node], timeout_s: float) -> None:
+def _add_bridge(name: str, dpid: int, kind: str) -> list[list[str]]:
+    return [
+        ["--may-exist", "add-br", name],
+        ["set", "bridge", name, f"datapath_type={kind}", "fail_mode=secure",
+         f"other_config:datapath-id={dpid:016x}", "other_config:disable-in-band=true"],
+    ]  # fmt: skip
+
+
+def connect_when_listening(cluster: Cluster, timeout_s: float) -> None:
     """Point the switches at the controller once it listens: a switch whose first try fails waits a second."""
 
     def listening() -> bool:
@@ -79,15 +88,15 @@ def connect_when_listening(nodes: Sequence[Node], timeout_s: float) -> None:
             return probe.connect_ex(CONTROLLER_ADDRESS) == 0
 
     wait_until(listening, timeout_s, "the controller to listen")
-    connect_to_controller(nodes)
+    connect_to_controller(cluster)
 
 
-def connect_to_controller(nodes: Iterable[Node]) -> None:
+def connect_to_controller(cluster: Cluster) -> None:
     """Make every bridge connect to the controller, soon again whenever it is lost."""
     commands: list[list[str]] = []
-    for node in nodes:
-        commands.append(["set-controller", node.bridge, CONTROLLER])
-        commands.append(["set", "controller", node.bridge, "max_backoff=1000", "connection_mode=out-of-band"])
+    for bridge in [*(node.bridge for node in cluster.nodes), *([cluster.edge.bridge] if cluster.edge else ())]:
+        commands.append(["set-controller", bridge, CONTROLLER])
+        commands.append(["set", "controller", bridge, "max_backoff=1000", "connection_mode=out-of-band"])
     _transact(commands)
 
 

@@ -8,11 +8,12 @@ default, comes later.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
-from cluster.model import MASQUERADE_PORTS, POD_GATEWAYS, Node
+from cluster.model import MASQUERADE_PORTS, POD_GATEWAYS, IPAddress, Node
 from cluster.reading.syntax import NODE_PORTS
 from topo import namespaces, netlink
 from topo.emulation import UPLINK
@@ -20,7 +21,7 @@ from topo.netlink import RT_TABLE_LOCAL, Rule
 
 GATEWAY = "gw0"
 SWITCH_TABLE = 100
-_TO_SWITCH, _OWN_ADDRESSES, _FOR_NOBODY_HERE = 10, 100, 101
+_TO_SWITCH, _ONE_PORT, _OWN_ADDRESSES, _FOR_NOBODY_HERE = 10, 11, 100, 101
 """Priorities of rules; the kernel's own for the main table has 32766."""
 IPPROTO_SCTP = 132
 _TRANSPORTS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP, IPPROTO_SCTP)
@@ -35,10 +36,38 @@ def build(node: Node) -> None:
     versions = [cidr.version for cidr in node.pod_cidrs]
     with namespaces.visit_pinned(node.name), netlink.Socket() as own:
         gateway = socket.if_nametoindex(GATEWAY)
+        # A host port is also one of 127.0.0.1, which the kernel leads out of no other interface than lo otherwise.
+        namespaces.set_sysctls([(f"ipv4/conf/{GATEWAY}/route_localnet", "1")])
         own.run(default_routes(gateway, versions, SWITCH_TABLE))
         own.run(rule.added() for version in versions for rule in _rules(node, version))
         # Its place was taken by the same rule, further down.
         own.run(Rule(version, 0, RT_TABLE_LOCAL).deleted() for version in versions)
+
+
+def port_rules(own: IPAddress, protocol: int, number: int) -> Iterator[Rule]:
+    """That packets to one more port of a node's address are the switch's: from outside and from the node itself."""
+    for interface in (_SENT_HERE,) if own.is_loopback else (UPLINK, _SENT_HERE):
+        yield Rule(own.version, _ONE_PORT, SWITCH_TABLE, interface, own, protocol, range(number, number + 1))
+
+
+def close_all(node: Node) -> None:
+    """No single port is the switch's any more, whoever opened it."""
+    with namespaces.visit_pinned(node.name), netlink.Socket() as own:
+        for version in (cidr.version for cidr in node.pod_cidrs):
+            any_port = Rule(version, _ONE_PORT, SWITCH_TABLE)
+            while _deleted(own, any_port):
+                pass
+
+
+def _deleted(kernel: netlink.Socket, rule: Rule) -> bool:
+    """Whether there was one."""
+    try:
+        kernel.run([rule.deleted(must_exist=True)])
+    except netlink.NetlinkError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return False
+    return True
 
 
 def default_routes(index: int, versions: Iterable[int], table: int = netlink.RT_TABLE_MAIN) -> Iterator[netlink.Message]:

@@ -10,7 +10,7 @@ from functools import cache
 from ipaddress import ip_network
 from typing import Any
 
-from cluster.model import Client, Cluster, IPFamily, Network, Node, Role
+from cluster.model import Client, Cluster, Edge, IPFamily, Network, Node, Role
 from cluster.problems import Problem, SpecError
 from cluster.reading import addressing, underlay
 from cluster.reading.config_fields import (
@@ -68,17 +68,20 @@ def resolve(document: Mapping[str, Any]) -> Cluster:
         Client(name, index, addressing.client_addresses(family, index))
         for index, (_, name) in enumerate(_named_clients(data), start=1)
     )
+    network = underlay.build(
+        data.get("underlay", {}),
+        [node.name for node in nodes],
+        [client.name for client in clients],
+        addressing.underlay_subnets(family),
+    )
+    edge = Edge(network.switches[0], addressing.router_addresses(family)) if clients and network.switches else None
     return Cluster(
         name=data.get("name", DEFAULT_NAME),
         nodes=nodes,
         network=_network(data.get("network", {}), family),
-        underlay=underlay.build(
-            data.get("underlay", {}),
-            [node.name for node in nodes],
-            [client.name for client in clients],
-            addressing.underlay_subnets(family),
-        ),
+        underlay=network,
         clients=clients,
+        edge=edge,
         pod_subnets=pod_subnets,
         service_subnets=addressing.subnets(networking, "serviceSubnet"),
         load_balancer_pools=addressing.pools(networking),

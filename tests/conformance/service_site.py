@@ -41,7 +41,7 @@ def server(name: str, node: str, labels: Mapping[str, str], **spec: Any) -> Obje
 
 
 def topology() -> Object:
-    made = cluster(workers=2, ip_family="dual")
+    made = cluster(workers=2, ip_family="dual", clients=1)
     for node, zone in zip(made["nodes"], ("east", "east", "west"), strict=True):
         node["labels"] = {ZONE_LABEL: zone}
     return made

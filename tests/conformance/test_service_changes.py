@@ -25,9 +25,9 @@ NAMES = {"s1", "s2", "s3"}
 
 
 @contextmanager
-def under_load(site: Site, host: str, seconds: float) -> Iterator[dict[str, Any]]:
+def under_load(site: Site, host: str, seconds: float, of: str = "client2") -> Iterator[dict[str, Any]]:
     """Connections as long as the context is meant to last; what became of them is there when it is over."""
-    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, "client2", "--", "python3", str(LOAD))
+    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, of, "--", "python3", str(LOAD))
     with Popen([*argv, host, "80", str(RATE), str(seconds)], stdout=PIPE, text=True) as process:
         found: dict[str, Any] = {}
         yield found

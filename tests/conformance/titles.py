@@ -29,10 +29,13 @@ def upstream(*titles: str) -> Callable[[Test], Test]:
     return mark
 
 
+FROM_OUTSIDE = "tests/conformance/test_outside.py carries it, and says so"
 _REASONS = {
-    "NodePorts, external and load-balancer addresses come from outside the cluster, which is not built yet": (
+    "the edge is the one load balancer that there is, inside": ("internal type load balancer",),
+    "the same flows as those of the cluster address, whose timeout is tested": ("affinity timeout work for NodePort",),
+    FROM_OUTSIDE: (
         "nodePort", "NodePort", "ExternalIP", "LoadBalancer", "externalTrafficPolicy", "externallTrafficPolicy",
-        "health check node port",
+        "health check node port", "HostPort validates",
     ),
     "API behaviour without a packet: covered by the tests of the registry and the loops": (
         "EndpointSlice API operations", "pointing to API Server", "status lifecycle", "delete a collection",

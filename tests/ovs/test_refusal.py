@@ -13,7 +13,7 @@ from specs import model, pod_object, state_of
 
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
-from controller.pipeline import CLASSIFIER, Feature
+from controller.pipeline import CLASSIFIER, Feature, conntrack_zones
 from controller.switch import Switch
 
 
@@ -48,7 +48,7 @@ def table() -> FlowTable:
 
 def ready_switch() -> tuple[Switch, Wire]:
     wire = Wire()
-    switch = Switch(model(nodes=1).nodes[0], wire.send)
+    switch = Switch(model(nodes=1).nodes[0].name, conntrack_zones(1)[0], wire.send)
     switch.connected()
     switch.holds_flows((), last=True)
     switch.holds_groups((), last=True)

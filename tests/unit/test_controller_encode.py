@@ -139,3 +139,17 @@ def test_statistics_are_read_without_their_matches() -> None:
     assert list(encode.flow_keys(entry * 2)) == [(7, 0xABCDEF)] * 2
     group = struct.pack("!H2xI32x", 40, 99)
     assert list(encode.group_ids(group * 3)) == [99] * 3
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_packet_out_is_what_the_framework_would_send(framework: str) -> None:
+    pytest.importorskip(framework)
+    parser = importlib.import_module(f"{framework}.ofproto.ofproto_v1_3_parser")
+    ofproto = importlib.import_module(f"{framework}.ofproto.ofproto_v1_3")
+    protocol = importlib.import_module(f"{framework}.ofproto.ofproto_protocol").ProtocolDesc(version=4)
+    theirs = parser.OFPPacketOut(
+        protocol, ofproto.OFP_NO_BUFFER, ofproto.OFPP_CONTROLLER, [parser.OFPActionOutput(1, 0xFFFF)], b"a frame"
+    )
+    theirs.set_xid(7)
+    theirs.serialize()
+    assert encode.packet_out(b"a frame", 1, 7) == bytes(theirs.buf)

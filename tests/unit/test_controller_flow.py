@@ -36,7 +36,7 @@ def flow(table: str, match: Match, *actions: Action, priority: int = 1, owner: s
 @pytest.mark.parametrize(
     ("table", "match", "actions", "reason"),
     [
-        (CLASSIFIER, (eth_type(4),), (), "does not match eth_type"),
+        (OUTPUT, (eth_type(4),), (), "does not match eth_type"),
         (L3_FORWARDING, (ip_dst(ip_address("10.0.0.1")),), (), "ipv4_dst needs eth_type in ['0x800']"),
         (L3_FORWARDING, (eth_type(6), ip_dst(ip_address("10.0.0.1"))), (), "ipv4_dst needs eth_type"),
         (SERVICE_LB, (eth_type(4), transport_dst("TCP", 80)), (), "tcp_dst needs ip_proto in ['0x6']"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments import nft_peer, programming_bench, services_bench
+from experiments import nft_peer, outside_bench, programming_bench, services_bench
 from experiments.statistics import Samples
 
 
@@ -41,3 +41,9 @@ def test_peers_have_a_rule_or_an_element_for_each_service() -> None:
     in_map = nft_peer.ruleset("nftables", 3)
     assert in_map.count("dnat") == 1
     assert all(nft_peer.cluster_ip(number) in in_map for number in range(3))
+
+
+def test_every_way_in_is_compared_with_the_pod_itself() -> None:
+    arms = {"direct": samples(1000, 1100), "node_port": samples(900, 1000), "load_balancer": samples(850, 900)}
+    assert outside_bench.report(arms).holds
+    assert not outside_bench.report({**arms, "node_port": samples(700, 700)}).holds

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from packets import ACK, RST, UDP, Packet
-from specs import model, service_object, slice_object
+from specs import model, pod_object, service_object, slice_object
 from world import Arrival, World, world
 
 from cluster.model import GATEWAY_MAC, MASQUERADE_PORTS, NODE_HAIRPINS, REFUSING_ADDRESSES, IPAddress
@@ -255,3 +255,42 @@ def test_another_nodes_connection_comes_back_also_from_a_pod_of_its_own(shop: Wo
         (answer,) = brought(shop, answer, 1)
     assert (answer.packet.ip_src, answer.packet.tcp_src) == (to, ON_SECOND)
     assert (answer.packet.ip_dst, answer.packet.tcp_dst) == (caller, tcp_src)
+
+
+def with_host_port(pod: Any, **port: Any) -> Any:
+    pod["spec"]["containers"] = [{"ports": [{"containerPort": 8080, "hostPort": 8088, **port}]}]
+    return pod
+
+
+@families
+def test_a_host_port_leads_to_the_pod_of_that_node(ip_version: int) -> None:
+    cluster = model(nodes=2, ip_family="dual")
+    pods = [
+        with_host_port(pod_object(cluster, "b", 1, 3)),
+        with_host_port(pod_object(cluster, "c", 2, 2), hostIP=str(cluster.nodes[1].addresses[0])),
+        with_host_port(pod_object(cluster, "late", 1, 5)),
+    ]
+    with world(*pods, ip_family="dual") as shop:
+        to = address_of(shop, 1, ip_version)
+        (arrival,) = from_outside(shop, 1, to, 8088)
+        assert (arrival.packet.ip_dst, arrival.packet.tcp_dst) == (shop.address("b", ip_version), 8080)
+        assert arrival.packet.ip_src == CLIENT[ip_version]
+        assert answered(shop, arrival, 1).ip_src == to
+        (from_pod,) = shop.from_pod("c", to, tcp_src=46000, tcp_dst=8088)
+        assert from_pod.packet.ip_dst == shop.address("b", ip_version)
+        (elsewhere,) = from_outside(shop, 2, address_of(shop, 2, ip_version), 8088, 46001)
+        assert elsewhere.packet.tcp_dst == (8080 if ip_version == 4 else 8088), "hostIP is of one family"
+
+
+@families
+def test_another_node_reaches_pods_by_the_way_of_its_mode_only(shop: World, ip_version: int) -> None:
+    """In direct mode a node's packets come by the underlay, and so does a client's that says it is one."""
+    to, caller = shop.address("b", ip_version), address_of(shop, 2, ip_version)
+    arrivals = from_outside(shop, 1, to, 8080, 40500, ip_src=caller)
+    if shop.cluster.network.mode == "overlay":
+        assert arrivals == []
+        return
+    (arrival,) = arrivals
+    assert (arrival.packet.ip_dst, arrival.packet.ip_src) == (to, caller)
+    (answer,) = shop.send(arrival.port, arrival.packet.reply())
+    assert (answer.packet.ip_src, answer.packet.ip_dst) == (to, caller)

@@ -1,0 +1,98 @@
+"""bench outside: what the ways in from outside cost beside a pod that is reached directly.
+
+Connections one after the other, to one pod: from a pod of another node by the pod's own address; from an external client
+by the node port of the pod's node, of another node, and by a load balancer's address (policy Local, so that it leads to the
+pod's node). The arms take turns, since whatever else the machine does hits all of them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from experiments import bulk, connections, generated, statistics, testbed
+from experiments.goals import Goal, Report
+from experiments.statistics import Samples
+from experiments.testbed import Testbed
+
+CLIENT = "client/client1"
+_PORT, _NODE_PORT = 9555, 30555
+_BALANCED = "172.18.254.1"
+"""The first of the default pool."""
+_TURNS = 10
+_LEAST = 0.8
+_PATIENCE_S = 60.0
+
+
+def run(rounds: int, seconds: float, progress: Callable[[str], None]) -> Report:
+    """Raises CommandError when the testbed does not come up or a way in does not answer."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mininetes-bench-")))
+        documents = [{**generated.cluster("outside", 2), "externalClients": 1}, generated.deployment("pod", 4)]
+        running = stack.enter_context(testbed.running(generated.write(documents, directory / "spec.yaml"), "bench-out"))
+        measured = []
+        arms = _arms(running, stack)
+        for number in range(rounds):
+            found: dict[str, list[float]] = {arm: [] for arm in arms}
+            for turn in range(_TURNS):
+                for arm in list(arms)[:: 1 if turn % 2 == 0 else -1]:
+                    found[arm].append(arms[arm](seconds / _TURNS))
+            measured.append({arm: fmean(values) for arm, values in found.items()})
+            said = ", ".join(f"{arm} {value:.0f}/s" for arm, value in measured[-1].items())
+            progress(f"round {number + 1} of {rounds}: {said}")
+    return report(statistics.by_arm(measured))
+
+
+def _arms(running: Testbed, stack: ExitStack) -> Mapping[str, Callable[[float], float]]:
+    """Each measures connections per second for so many seconds."""
+    inventory = running.inventory()
+    pods = generated.servers(inventory)
+    server = pods[0]
+    asking = next(pod for pod in pods if pod.node != server.node)
+    nodes = {node.node: str(node.addresses[0]) for node in inventory.nodes}
+    own = str(server.addresses[0])
+    stack.enter_context(connections.served(running.prefix(server.target), own, _PORT))
+    api = bulk.client_of(running)
+    made = [each for name in ("Cluster", "Local") for each in _service(name, own, server.node)]
+    api.wait_realised("controller", bulk.apply(api, made), _PATIENCE_S)
+    api.sync(_PATIENCE_S)
+    outside, rate = running.prefix(CLIENT), connections.per_second
+    return {
+        "direct": partial(rate, running.prefix(asking.target), own, _PORT),
+        "node_port": partial(rate, outside, nodes[server.node], _NODE_PORT),
+        "node_port_elsewhere": partial(rate, outside, nodes[asking.node], _NODE_PORT),
+        "load_balancer": partial(rate, outside, _BALANCED, _PORT),
+    }
+
+
+def _service(policy: str, address: str, node: str) -> list[dict[str, Any]]:
+    """A NodePort Service of policy Cluster, a LoadBalancer of policy Local; the endpoint is made by hand."""
+    name = policy.lower()
+    port: dict[str, Any] = {"port": _PORT}
+    spec: dict[str, Any] = {"externalTrafficPolicy": policy, "type": "LoadBalancer", "ports": [port]}
+    if policy == "Cluster":
+        spec["type"], port["nodePort"] = "NodePort", _NODE_PORT
+    labels = {"kubernetes.io/service-name": name}
+    endpoint = {"addresses": [address], "nodeName": node, "conditions": {"ready": True}}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec},
+        {
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": name, "labels": labels},
+            "addressType": "IPv4", "ports": [{"port": _PORT}], "endpoints": [endpoint],
+        },
+    ]  # fmt: skip
+
+
+def report(arms: Mapping[str, Samples]) -> Report:
+    """The figures out of the samples."""
+    over = {arm: arms[arm].over(arms["direct"]) for arm in arms if arm != "direct"}
+    goals = tuple(
+        Goal(f"connections per second by {arm.replace('_', ' ')} over direct", ratio.median, "at least", _LEAST, "x")
+        for arm, ratio in over.items()
+    )
+    return Report("outside", goals, {name: samples.as_json() for name, samples in arms.items()})
