@@ -141,7 +141,7 @@ class Agent:
             elif uid not in self._pods:
                 self._admit(event.object)
             else:
-                self._pods[uid].pod = event.object
+                self._pods[uid].take(event.object)
                 if self._pods[uid].drifted:
                     self._changed[uid] = self._pods[uid]
                 if (grace_s := self._pods[uid].deletion_grace_s) is not None:

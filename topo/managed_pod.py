@@ -209,6 +209,15 @@ class ManagedPod:
     def etc(self) -> dict[str, str]:
         return pod_files.etc(self.pod, self.cluster)
 
+    def take(self, pod: Mapping[str, Any]) -> None:
+        """A newer state of the object. What did not change stays the object that it was: most of what comes is the echo
+        of this agent's own reports, and a thousand pods would be here twice."""
+        before = self.pod
+        self.pod = {
+            part: _kept(before.get(part), value) if part in ("spec", "metadata", "status") else value
+            for part, value in pod.items()
+        }
+
     def changed_status(self, now: float) -> dict[str, Any] | None:
         """The status to report, or None if it is what was reported last."""
         status = pod_status.status(self.life, self.pod, now, self.network == "there")
@@ -217,6 +226,11 @@ class ManagedPod:
         self._reported = status
         self.pod = {**self.pod, "status": {**(self.pod.get("status") or {}), **status}}
         return {"kind": "Pod", **self.identity, "status": status}
+
+
+def _kept(before: Any, after: Mapping[str, Any]) -> dict[str, Any]:
+    """`after`, made of the fields of `before` where they are equal."""
+    return {key: before[key] if before and before.get(key) == value else value for key, value in after.items()}
 
 
 def _run(terminated: Mapping[str, Any], number: int) -> Run:
