@@ -273,6 +273,22 @@ def test_the_status_has_the_address(site: Site, controller: str) -> None:
         wait_until(lambda: {"ip": EXTERNAL_IP} not in shown(), ROLLOUT_S, f"no {EXTERNAL_IP} in the status")
 
 
+def test_the_backend_hears_of_a_client_outside(site: Site, controller: str) -> None:
+    """By the load balancer of the controller, whose Service keeps the addresses of clients."""
+    client, *_ = site.testbed.status()["clients"]
+    service = kind(site, "Service").get(name=CONTROLLER, namespace=NAMESPACE).to_dict()
+    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
+    web = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "xff"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
+    }  # fmt: skip
+    with existing(site, web, ingress("xff", ("/", "Prefix"), host="out.example", service="xff", ingressClassName="nginx")):
+        answered(site, controller, lambda said: said in ("s1", "s2", "s3"), "out.example")
+        url = f"http://{address}/header?key=X-Forwarded-For"
+        asked = ("curl", "-s", "-m", "5", "-H", "Host: out.example", url)
+        assert site.testbed.exec(f"client/{client['name']}", *asked).stdout in client["ips"]
+
+
 def test_the_backend_hears_of_the_client(site: Site, controller: str) -> None:
     with existing(site, ingress("xff", ("/", "Prefix"), host="xff.example", service="xff", ingressClassName="nginx")):
         service = {

@@ -18,5 +18,5 @@ The map, in the order in which data flows through it:
 
 Everything from `wishes` to `nginx_conf` is a function of objects. A pod's root holds a copy of this folder
 (`rootfs`) and runs it with the machine's Python, so it imports nothing but the standard library, itself and
-`cluster.ingress_annotations`. Decision 013 says what follows the specification and what follows ingress-nginx.
+`cluster.ingress_annotations`. Decision 017 says what follows the specification and what follows ingress-nginx.
 """
