@@ -41,7 +41,7 @@ run: setup  ## Start the quickstart cluster (or SPEC=…), show what it does; wi
 
 test: lint  ## Everything: unit, real switch, real testbed
 	$(BIN)/python -m pytest --numprocesses 2 tests/unit tests/ovs
-	$(BIN)/python -m pytest tests/e2e tests/conformance
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/e2e tests/conformance
 
 check: lint  ## What needs neither root nor namespaces: linters, unit tests, the pipeline in a real switch
 	$(BIN)/python -m pytest --numprocesses 2 tests/unit tests/ovs
