@@ -162,7 +162,7 @@ class Api:
         timeout_s = _number(request, "timeout_s", DEFAULT_SYNC_TIMEOUT_S)
         shown = _number(request, "shown", math.inf)
         deadline = asyncio.get_running_loop().time() + timeout_s
-        target: int | None = None
+        target, was_pending = 0, True
         waits_for: Key | None = None
         self._settling.run()
         while True:
@@ -171,8 +171,8 @@ class Api:
             # settled, and not moved by later writes as long as they stay so.
             waits_for = self._an_unsettled_pod(waits_for)
             pending = self._plane.is_behind() or waits_for is not None
-            if pending or target is None:
-                target = self._store.desired_revision
+            if pending or was_pending:
+                target, was_pending = self._store.desired_revision, pending
             behind = self._behind(target)
             if not pending and not behind:
                 return self._sync_answer([])
