@@ -17,7 +17,7 @@ from testbeds import Testbed, started
 
 from topo.waiting import wait_until
 
-PROBER = Path(__file__).with_name("prober.py")
+PROBER = Path(__file__).with_name("prober.py").read_text()
 HTTP, UDP = 8080, 8081
 HOST_HTTP, HOST_UDP = 8090, 8091
 WORKERS = ("worker", "worker2")
@@ -105,7 +105,7 @@ class Site:
 
     def prober(self, target: str) -> Prober:
         if target not in self._probers:
-            argv = self.testbed.user.argv("exec", "--name", self.testbed.name, target, "--", "python3", str(PROBER))
+            argv = self.testbed.user.argv("exec", "--name", self.testbed.name, target, "--", "python3", "-c", PROBER)
             process = self.stack.enter_context(
                 subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             )

@@ -223,7 +223,7 @@ def is_rolled_out(site: Site) -> bool:
 
 @contextmanager
 def under_load(site: Site, address: str, seconds: float) -> Iterator[Object]:
-    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, "client2", "--", "python3", str(LOAD))
+    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, "client2", "--", "python3", "-c", LOAD)
     with Popen([*argv, address, "80", str(RATE), str(seconds)], stdout=PIPE, text=True) as process:
         found: Object = {}
         yield found

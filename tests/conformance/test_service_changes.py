@@ -15,7 +15,7 @@ from service_site import HTTP, Site, ips, server
 
 from topo.waiting import wait_until
 
-LOAD = Path(__file__).with_name("load.py")
+LOAD = Path(__file__).with_name("load.py").read_text()
 RATE = 200
 REPLICAS = 20
 DEAD_S = float(os.environ.get("MININETES_CONTROLLER_DEAD_S", "6"))
@@ -27,7 +27,7 @@ NAMES = {"s1", "s2", "s3"}
 @contextmanager
 def under_load(site: Site, host: str, seconds: float, of: str = "client2") -> Iterator[dict[str, Any]]:
     """Connections as long as the context is meant to last; what became of them is there when it is over."""
-    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, of, "--", "python3", str(LOAD))
+    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, of, "--", "python3", "-c", LOAD)
     with Popen([*argv, host, "80", str(RATE), str(seconds)], stdout=PIPE, text=True) as process:
         found: dict[str, Any] = {}
         yield found
