@@ -26,6 +26,7 @@
                      what asks
     many_services    Services by the thousand; many_policies: NetworkPolicies; bulk: how they come into the API
     connections      connecting, run in two machines
+    placement        on which processor a switch works, and who asks through it
     memory           how much of the machine's memory something takes
 
     floor            the same namespaces, interfaces and bridges with nothing around them

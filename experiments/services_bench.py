@@ -17,7 +17,18 @@ from pathlib import Path
 from statistics import fmean, median
 
 from cluster.problems import MachineError
-from experiments import bulk, connections, generated, iperf, isolated, many_services, nft_peer, statistics, testbed
+from experiments import (
+    bulk,
+    connections,
+    generated,
+    iperf,
+    isolated,
+    many_services,
+    nft_peer,
+    placement,
+    statistics,
+    testbed,
+)
 from experiments.goals import Goal, Report
 from experiments.iperf import FIRST_PORT
 from experiments.statistics import Samples
@@ -109,13 +120,14 @@ def _first_packets(
     """Milliseconds until a new connection is answered, p50, per arm: ours and both peers, few Services and many.
 
     All arms are there at the same time, and each has its turn every few hundred connections: what the machine does
-    meanwhile, it does to all of them.
+    meanwhile, it does to all of them. `placement` says why each has processors of its own.
     """
     with ExitStack() as stack:
         arms: dict[str, Callable[[], Sequence[float]]] = {}
         for size, pair in ours.items():
             inside, own = pair.testbed.prefix(pair.server.target), str(pair.server.addresses[0])
             stack.enter_context(connections.served(inside, own, _TARGET_PORT))
+            placement.pin_switch(pair.testbed)
             addresses = [many_services.cluster_ip(number) for number in range(1, FEW)]
             arms[f"ours_{size}"] = partial(_latencies, pair.testbed.prefix(pair.client.target), addresses)
             for style in nft_peer.STYLES:
@@ -134,7 +146,7 @@ def _first_packets(
 
 def _latencies(prefix: Sequence[str], addresses: Sequence[str]) -> Sequence[float]:
     targets = [f"{address}:{many_services.PORT}" for address in addresses]
-    return connections.latencies_ms(prefix, _CONNECTIONS // _TURNS, targets)
+    return connections.latencies_ms(placement.beside_switch(prefix), _CONNECTIONS // _TURNS, targets)
 
 
 def report(costs: Mapping[str, Samples], first: Mapping[str, Samples], many: int) -> Report:
