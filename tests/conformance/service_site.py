@@ -116,6 +116,12 @@ class Site:
     def until(self, condition: Any, what: str) -> None:
         wait_until(condition, CHANGE_S, what)
 
+    def synced(self) -> None:
+        """Every switch holds what the API says. An answer proves less: the address may be an earlier Service's, whose
+        flows are still there while the controller is down.
+        """
+        assert self.testbed.mininetes("sync").status == 0
+
     @contextmanager
     def service(self, selector: Mapping[str, str] | None, *ports: Object, **spec: Any) -> Iterator[Object]:
         """A Service of a name of its own, by default port 80 -> http; gone at the end."""

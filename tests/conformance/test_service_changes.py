@@ -62,6 +62,7 @@ def test_no_connection_fails_while_all_pods_are_replaced(site: Site) -> None:
     site.create(deployment())
     with site.service({"app": "rolling"}) as service:
         wait_until(lambda: rolled_out(site), 60, "20 pods")
+        site.synced()
         with under_load(site, ips(service)[0], 20) as load:
             time.sleep(1)
             change = {"spec": {"template": {"metadata": {"annotations": {"again": "1"}}}}}
@@ -75,7 +76,7 @@ def test_no_connection_fails_while_all_pods_are_replaced(site: Site) -> None:
 
 def test_no_connection_fails_while_the_controller_is_dead(site: Site) -> None:
     with site.service({"app": "web"}) as service:
-        site.until(lambda: set(site.prober("client2").ask(ips(service)[0], 80, count=3)) <= NAMES, "web")
+        site.synced()
         with under_load(site, ips(service)[0], DEAD_S + 2) as load:
             end = time.monotonic() + DEAD_S
             while time.monotonic() < end:
@@ -89,8 +90,7 @@ def test_a_client_keeps_its_endpoint_until_the_timeout_whoever_restarts(site: Si
     config = {"clientIP": {"timeoutSeconds": AFFINITY_S}}
     with site.service({"app": "web"}, sessionAffinity="ClientIP", sessionAffinityConfig=config) as service:
         address, asker = ips(service)[0], site.prober("client2")
-        # Asked by somebody else: the load's first connection is the first of its client.
-        site.until(lambda: set(site.prober("client").ask(address, 80)) <= NAMES, "web")
+        site.synced()
         with under_load(site, address, 1000 / RATE) as load:
             time.sleep(1)
             site.until(lambda: site.testbed.process_ids("controller.app"), "a controller")
@@ -110,7 +110,7 @@ def test_a_client_keeps_its_endpoint_until_the_timeout_whoever_restarts(site: Si
 def test_new_connections_soon_after_the_switch_died(site: Site) -> None:
     with site.service({"app": "web"}) as service:
         asker, address = site.prober("client"), ips(service)[0]
-        site.until(lambda: set(asker.ask(address, 80, count=3)) <= NAMES, "web")
+        site.synced()
         site.testbed.kill("^ovs-vswitchd")
         began = time.monotonic()
         site.until(lambda: set(asker.ask(address, 80, timeout_s=0.2)) <= NAMES, "web again")
