@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from topo import linux, netlink, rootfs
@@ -75,7 +76,7 @@ def made(names: Iterable[str]) -> Iterator[Iterator[tuple[str, int]]]:
 
     def each() -> Iterator[tuple[str, int]]:
         for name in names:
-            fd = _make(name)
+            fd, _ = _make(name)
             try:
                 yield name, fd
             finally:
@@ -88,21 +89,44 @@ def made(names: Iterable[str]) -> Iterator[Iterator[tuple[str, int]]]:
         os.close(home)
 
 
-def _make(name: str) -> int:
+@contextmanager
+def all_made(names: Iterable[str]) -> Iterator[list[tuple[int, bool]]]:
+    """Make and pin a namespace for each name: yields their descriptors, in order, and whether each is new (down, and
+    with nothing in it). The caller's thread is in any of them, may enter (`linux.setns`) others, and is back home when
+    the context ends."""
+    with home() as at_home:
+        result: list[tuple[int, bool]] = []
+        try:
+            for name in names:
+                result.append(_make(name))
+            yield result
+        finally:
+            linux.setns(at_home, linux.CLONE_NEWNET)
+            for fd, _ in result:
+                os.close(fd)
+
+
+def _make(name: str) -> tuple[int, bool]:
+    """Be in the namespace of that name; its descriptor, and whether it was made for that."""
     path = f"{rootfs.NETNS}/{name}"
     fd = os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o444)
     if _is_namespace(fd):
         linux.setns(fd, linux.CLONE_NEWNET)
-        return fd
+        return fd, False
     os.close(fd)
     linux.unshare(linux.CLONE_NEWNET)
     linux.bind(_OWN, path)
-    return open_pinned(name)
+    return open_pinned(name), True
 
 
 def _is_namespace(fd: int) -> bool:
     """Whether this is a namespace, and not the empty file of an agent that was killed before it pinned one."""
-    return os.fstat(fd).st_dev == os.stat(_OWN).st_dev
+    return os.fstat(fd).st_dev == _device_of_namespaces()
+
+
+@cache
+def _device_of_namespaces() -> int:
+    return os.stat(_OWN).st_dev
 
 
 def remove(name: str) -> None:

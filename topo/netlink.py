@@ -1,6 +1,6 @@
 """rtnetlink messages, many to a system call (rtnetlink(7), netlink(7)).
 
-A batch is a list of encoded messages; `Socket.run` sends them and collects every acknowledgement, so a hundred
+A batch is a list of encoded messages; `Socket.run` sends them and waits for the last one's acknowledgement, so a hundred
 interfaces cost a handful of system calls where `ip` would cost a hundred processes.
 """
 
@@ -43,7 +43,10 @@ NLA_F_NESTED = 0x8000
 VXLAN_NETWORK_ID = 1
 
 _SEND_BYTES = 32 * 1024
-_RECEIVE_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 20
+_RECEIVE_BYTES = 2 * _SEND_BYTES
+"""What one read takes: a refusal holds the message that is refused. Not more, since malloc(3) would map and unmap the
+space for each."""
 
 
 class NetlinkError(OSError):
@@ -53,14 +56,14 @@ class NetlinkError(OSError):
 class Message:
     """One encoded request and, for errors, what it was meant to do."""
 
-    __slots__ = ("acknowledged", "payload", "purpose", "tolerate")
+    __slots__ = ("acknowledged", "flags", "payload", "purpose", "tolerate")
 
     def __init__(
         self, kind: int, flags: int, body: bytes, purpose: str, tolerate: frozenset[int] = frozenset(),
         acknowledged: bool = True,
     ) -> None:  # fmt: skip
-        flags |= NLM_F_REQUEST | (NLM_F_ACK if acknowledged else 0)
-        self.payload = struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body
+        self.flags = NLM_F_REQUEST | flags
+        self.payload = struct.pack("=IHHII", 16 + len(body), kind, self.flags, 0, 0) + body
         self.purpose = purpose
         self.tolerate = tolerate
         self.acknowledged = acknowledged
@@ -209,9 +212,7 @@ def add_route(
 ) -> Message:  # fmt: skip
     scope = RT_SCOPE_UNIVERSE if via is not None or to.version == 6 else RT_SCOPE_LINK
     flags = RTNH_F_ONLINK if onlink else 0
-    body = struct.pack(
-        "=BBBBBBBBI", _family(to), to.prefixlen, 0, 0, table, RTPROT_STATIC, scope, RTN_UNICAST, flags
-    )
+    body = struct.pack("=BBBBBBBBI", _family(to), to.prefixlen, 0, 0, table, RTPROT_STATIC, scope, RTN_UNICAST, flags)
     if to.prefixlen:
         body += attribute(RTA_DST, to.network_address.packed)
     if via is not None:
@@ -286,7 +287,7 @@ class Socket:
 
     def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         self._socket.bind((0, 0))
 
     def __enter__(self) -> Socket:
@@ -301,30 +302,34 @@ class Socket:
         self._socket.close()
 
     def run(self, messages: Iterable[Message]) -> None:
-        """Send all and wait for every acknowledgement. Raises NetlinkError for the first refusal of a batch."""
+        """Send all and wait until all are done. Raises NetlinkError for the first refusal of a batch."""
         for batch in _batches(messages):
             self._run_batch(batch)
 
     def _run_batch(self, batch: Sequence[Message]) -> None:
+        # They are done one after the other, and refusals are told unasked: the last one's answer is the end of all.
+        last = max(sequence for sequence, message in enumerate(batch) if message.acknowledged)
         buffer = bytearray()
         for sequence, message in enumerate(batch):
             start = len(buffer)
             buffer += message.payload
-            struct.pack_into("=I", buffer, start + 8, sequence)
+            flags = message.flags | (NLM_F_ACK if sequence == last else 0)
+            struct.pack_into("=HI", buffer, start + 6, flags, sequence)
         self._socket.send(buffer)
         refusals: list[NetlinkError] = []
-        waiting = sum(message.acknowledged for message in batch)
-        while waiting > 0:
+        answered = False
+        while not answered:
             data = self._socket.recv(_RECEIVE_BYTES)
             offset = 0
             while offset < len(data):
                 length, kind, _, sequence = struct.unpack_from("=IHHI", data, offset)
                 if kind == NLMSG_ERROR:
-                    # What is refused without having asked for an answer takes all the rest with it.
-                    waiting -= 1 if batch[sequence].acknowledged else waiting
+                    message = batch[sequence]
                     number = -struct.unpack_from("=i", data, offset + 16)[0]
-                    if number and number not in batch[sequence].tolerate:
-                        refusals.append(NetlinkError(number, f"{batch[sequence].purpose}: {os.strerror(number)}"))
+                    # What is refused without having asked for an answer takes all the rest with it.
+                    answered |= sequence == last or (number != 0 and not message.acknowledged)
+                    if number and number not in message.tolerate:
+                        refusals.append(NetlinkError(number, f"{message.purpose}: {os.strerror(number)}"))
                 offset += (length + 3) & ~3
         if refusals:
             raise refusals[0]

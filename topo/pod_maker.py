@@ -12,10 +12,11 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from multiprocessing.connection import Connection, Pipe
 from typing import NoReturn
 
-from cluster.model import OF_PORT_TRUNK, Cluster, Node, PodInterface
+from cluster.model import MAX_PODS_PER_NODE, OF_PORT_TRUNK, Cluster, Node, PodInterface
 from topo import forked, guard, linux, namespaces, netlink, ovs
 from topo.nodes import router_neighbours
 from topo.places import pod_place
@@ -64,20 +65,28 @@ def _be_maker(cluster: Cluster, requests: Connection) -> NoReturn:
 
 
 def _make(pods: Sequence[PodInterface], trunks: _Trunks, mtu: int) -> None:
-    by_name = {netns_name(pod): pod for pod in pods}
-    with netlink.Socket() as root, namespaces.made(by_name) as each:
-        for name, fd in each:
-            pod = by_name[name]
-            on_trunk = pod.of_port == OF_PORT_TRUNK
-            if namespaces.interface_index(INTERFACE, None) is None:
-                if on_trunk:
-                    trunks.add_macvlan(pod, fd, mtu)
-                else:
-                    _add_veth(pod, fd, root, trunks.port_name(pod), mtu)
-            if on_trunk:
+    """All namespaces, then all macvlans, then what is in them: for each macvlan the kernel tells everybody of a change
+    of the trunk, and the switch, which wakes up for that, so hears of many at a time."""
+    with netlink.Socket() as root, namespaces.all_made(map(netns_name, pods)) as made:
+        bare = [
+            (pod, fd)
+            for pod, (fd, is_new) in zip(pods, made, strict=True)
+            if is_new or namespaces.interface_index(INTERFACE, fd) is None
+        ]
+        trunks.add_macvlans([(pod, fd) for pod, fd in bare if _is_on_trunk(pod)], mtu)
+        for pod, fd in bare:
+            if not _is_on_trunk(pod):
+                _add_veth(pod, fd, root, trunks.port_name(pod), mtu)
+        for pod, (fd, _) in zip(pods, made, strict=True):
+            linux.setns(fd, linux.CLONE_NEWNET)
+            if _is_on_trunk(pod):
                 guard.hold_to_mac(INTERFACE, pod.mac)
             with netlink.Socket() as own:
                 own.run(_configuration(pod))
+
+
+def _is_on_trunk(pod: PodInterface) -> bool:
+    return pod.of_port == OF_PORT_TRUNK
 
 
 def _add_veth(pod: PodInterface, fd: int, root: netlink.Socket, name: str, mtu: int) -> None:
@@ -86,15 +95,28 @@ def _add_veth(pod: PodInterface, fd: int, root: netlink.Socket, name: str, mtu: 
 
 
 def _configuration(pod: PodInterface) -> Iterator[netlink.Message]:
-    index = socket.if_nametoindex(INTERFACE)
-    yield netlink.set_link(namespaces.LOOPBACK_INDEX, up=True)
-    yield netlink.no_link_local(index)
-    yield netlink.set_link(index, up=True)
-    versions = [address.version for address in pod.addresses]
+    index = _macvlan_index(pod) if _is_on_trunk(pod) else socket.if_nametoindex(INTERFACE)
+    up, routes = _same_everywhere(index, tuple(address.version for address in pod.addresses))
+    yield from up
     for address in pod.addresses:
         yield netlink.add_address(index, address, address.max_prefixlen)
-    yield from router_neighbours(index, versions)
-    yield from default_routes(index, versions)
+    yield from routes
+
+
+@lru_cache(2 * MAX_PODS_PER_NODE)
+def _same_everywhere(
+    index: int, versions: tuple[int, ...]
+) -> tuple[Sequence[netlink.Message], Sequence[netlink.Message]]:
+    """What comes before the addresses, and what after them: the same for the pods of that number of all nodes."""
+    up = (
+        netlink.set_link(namespaces.LOOPBACK_INDEX, up=True), netlink.no_link_local(index),
+        netlink.set_link(index, up=True),
+    )  # fmt: skip
+    return up, (*router_neighbours(index, versions), *default_routes(index, versions))
+
+
+def _macvlan_index(pod: PodInterface) -> int:
+    return _FIRST_MACVLAN_INDEX + pod.number
 
 
 class _Trunks:
@@ -117,7 +139,13 @@ class _Trunks:
     def port_name(self, pod: PodInterface) -> str:
         return ovs.pod_interface_name(self._indexes[pod.node], pod.number)
 
-    def add_macvlan(self, pod: PodInterface, fd: int, mtu: int) -> None:
-        own, trunk = self._sockets[pod.node]
-        index = _FIRST_MACVLAN_INDEX + pod.number
-        own.run([netlink.new_macvlan(INTERFACE, trunk, index=index, mac=pod.mac, mtu=mtu, netns_fd=fd)])
+    def add_macvlans(self, pods: Iterable[tuple[PodInterface, int]], mtu: int) -> None:
+        """With the descriptors of their namespaces."""
+        by_node: dict[str, list[netlink.Message]] = {}
+        for pod, fd in pods:
+            _, trunk = self._sockets[pod.node]
+            by_node.setdefault(pod.node, []).append(
+                netlink.new_macvlan(INTERFACE, trunk, index=_macvlan_index(pod), mac=pod.mac, mtu=mtu, netns_fd=fd)
+            )
+        for node, messages in by_node.items():
+            self._sockets[node][0].run(messages)
