@@ -18,7 +18,7 @@ from cluster.system import NAMESPACE as SYSTEM_NAMESPACE
 from controller.asking import ECHO, Answer, Asker
 from controller.compiler import Compiler
 from controller.dummy_switch import DummySwitch
-from controller.state import Change, NetworkState, apply, object_key
+from controller.state import NetworkState, object_key, state_of
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 
@@ -66,8 +66,7 @@ class Violation:
 def planned(spec: Spec, with_system: bool = False) -> World:
     """Raises SpecError where a testbed would."""
     objects = plan(spec.cluster, spec.objects).objects
-    changes = (Change(obj["kind"], object_key(obj), obj) for obj in objects if obj["kind"] != "Cluster")
-    state, _ = apply(NetworkState(spec.cluster), changes)
+    state = state_of(spec.cluster, *objects)
     shown = [
         obj
         for obj in objects

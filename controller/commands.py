@@ -22,14 +22,12 @@ from controller.annotate import annotated, page, selected
 from controller.compiler import compile
 from controller.desired import initial_state
 from controller.pipeline import TABLE_ID
-from controller.state import Change, NetworkState, apply, object_key
+from controller.state import state_of
 
 
 def flow_counts(cluster: Cluster, objects: Iterable[Object]) -> Mapping[str, int]:
     """How many flows each node's switch will hold, by node. Pods must be bound and have their addresses."""
-    changes = [Change(obj["kind"], object_key(obj), obj) for obj in objects if obj["kind"] != "Cluster"]
-    state, _ = apply(NetworkState(cluster), changes)
-    return {node: len(table.flows) for node, table in compile(state).items()}
+    return {node: len(table.flows) for node, table in compile(state_of(cluster, *objects)).items()}
 
 
 @click.command()

@@ -13,7 +13,7 @@ from cluster.reading.config import resolve
 from controller.compiler import Compiler
 from controller.edge import edge_table
 from controller.flow import FlowTable, Translation
-from controller.state import Change, NetworkState, ObjectKey, apply, object_key
+from controller.state import Change, NetworkState, ObjectKey, apply, object_key, state_of
 
 WATCHED_KINDS = ("Cluster", "Pod", "Service", "EndpointSlice", "Namespace", "NetworkPolicy")
 
@@ -24,8 +24,7 @@ def initial_state(objects: Iterable[Object]) -> NetworkState:
     clusters = [obj for obj in objects if obj["kind"] == "Cluster"]
     if not clusters:
         raise ValueError("no Cluster is among the objects")
-    everything = (Change(obj["kind"], object_key(obj), obj) for obj in objects)
-    return apply(NetworkState(resolve(cluster_document(clusters[0]))), everything)[0]
+    return state_of(resolve(cluster_document(clusters[0])), *objects)
 
 
 class Desired:
@@ -78,8 +77,7 @@ class Desired:
         if cluster_changed or self._state is None or self._compiler is None:
             self._start_over()
             return
-        self._state, changed = apply(self._state, changes)
-        self._compiler.update(self._state, changed)
+        self._compiler.update(self._state, apply(self._state, changes))
 
     def _keep(self, change: Change) -> bool:
         """Whether it changes the Cluster."""

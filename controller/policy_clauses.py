@@ -4,6 +4,7 @@ one flow per match, so a flow is the set of clauses of its match, and changes wh
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
@@ -31,6 +32,15 @@ class FlowChanges:
     added: list[tuple[str, Flow]] = field(default_factory=list)
 
 
+@dataclass(eq=False, slots=True)
+class _Node:
+    """What one node holds; by itself, so that it is as quickly looked up beside a hundred others as alone."""
+
+    counts: dict[Slot, dict[Clause, int]] = field(default_factory=dict)
+    flows: dict[Slot, Flow] = field(default_factory=dict)
+    dirty: set[Slot] = field(default_factory=set)
+
+
 class Clauses:
     """All clauses there are, counted: a pod may be a peer of one rule twice. `policy_of` by conjunction."""
 
@@ -38,48 +48,52 @@ class Clauses:
         self.policy_of: dict[int, str] = {}
         self.allowed_by: dict[FlowKey, tuple[int, ...]] = {}
         """The conjunctions behind each flow that allows."""
-        self._counts: dict[tuple[str, Slot], dict[Clause, int]] = {}
-        self._flows: dict[tuple[str, Slot], Flow] = {}
-        self._dirty: set[tuple[str, Slot]] = set()
+        self._nodes: defaultdict[str, _Node] = defaultdict(_Node)
+        self._dirty: set[str] = set()
         self._made: WeakValueDictionary[tuple[Slot, tuple[Clause, ...]], Flow] = WeakValueDictionary()
 
     def add(self, node: str, slots: Iterable[Slot], clause: Clause, times: int) -> None:
         """`times` is +1 or -1."""
+        place = self._nodes[node]
         for slot in slots:
-            place = (node, slot)
-            counts = self._counts.setdefault(place, {})
+            counts = place.counts.setdefault(slot, {})
             count = counts.get(clause, 0) + times
-            if count == times:
-                self._dirty.add(place)
             if count:
                 counts[clause] = count
             else:
                 del counts[clause]
-                self._dirty.add(place)
+            if count == max(times, 0):
+                place.dirty.add(slot)
+        if place.dirty:
+            self._dirty.add(node)
 
     def flush(self) -> FlowChanges:
         """What became of the flows since the last call."""
         changes = FlowChanges()
-        for place in self._dirty:
-            node, slot = place
-            counts = self._counts[place]
-            if not counts:
-                del self._counts[place]
-            before, after = self._flows.get(place), self._flow(slot, counts) if counts else None
-            if before is not None:
-                self.allowed_by.pop(before.key, None)
-            if after is not None and isinstance(after.actions[0], Goto):
-                self.allowed_by[after.key] = tuple(sorted({number for number, _, _ in counts}))
-            if before == after:
-                continue
-            if before is not None:
-                changes.removed.append((node, before))
-                del self._flows[place]
-            if after is not None:
-                changes.added.append((node, after))
-                self._flows[place] = after
+        for node in self._dirty:
+            place = self._nodes[node]
+            for slot in place.dirty:
+                before, after = place.flows.get(slot), self._now(place, slot)
+                if before is not after:
+                    changes.removed += [] if before is None else [(node, before)]
+                    changes.added += [] if after is None else [(node, after)]
+            place.dirty.clear()
         self._dirty.clear()
         return changes
+
+    def _now(self, place: _Node, slot: Slot) -> Flow | None:
+        """The flow that a slot has now, put in the place of the one that it had."""
+        before = place.flows.pop(slot, None)
+        if before is not None:
+            self.allowed_by.pop(before.key, None)
+        counts = place.counts[slot]
+        if not counts:
+            del place.counts[slot]
+            return None
+        flow = place.flows[slot] = self._flow(slot, counts)
+        if isinstance(flow.actions[0], Goto):
+            self.allowed_by[flow.key] = tuple(sorted({number for number, _, _ in counts}))
+        return flow
 
     def _flow(self, slot: Slot, clauses: Iterable[Clause]) -> Flow:
         """One for all nodes that have the same clauses in a slot."""

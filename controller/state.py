@@ -1,9 +1,11 @@
-"""API objects -> what the pipeline needs to know of them. Built batch by batch; what did not change is kept."""
+"""API objects -> what the pipeline needs to know of them. Kept up batch by batch, in place: to copy what 5,000 pods are
+for each that changes would cost as much as the change.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -96,25 +98,28 @@ class EndpointSlice:
     endpoints: tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class NetworkState:
-    """Everything that decides about flows. Services by "namespace/name"; `endpoint_slices` by their Service's."""
+    """Everything that decides about flows. Services by "namespace/name"; `endpoint_slices` by their Service's.
+
+    Only `apply` changes it.
+    """
 
     cluster: Cluster
-    pods: Mapping[str, PodInterface] = field(default_factory=dict)
-    services: Mapping[str, Service] = field(default_factory=dict)
-    exposed: Mapping[IPAddress, frozenset[str]] = field(default_factory=dict)
+    pods: dict[str, PodInterface] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+    exposed: dict[IPAddress, frozenset[str]] = field(default_factory=dict)
     """The Services at each external address."""
-    endpoint_slices: Mapping[str, Mapping[str, EndpointSlice]] = field(default_factory=dict)
-    slice_owners: Mapping[str, str] = field(default_factory=dict)
+    endpoint_slices: dict[str, Mapping[str, EndpointSlice]] = field(default_factory=dict)
+    slice_owners: dict[str, str] = field(default_factory=dict)
     """The Service of each slice."""
-    identities: Mapping[str, PodIdentity] = field(default_factory=dict)
+    identities: dict[str, PodIdentity] = field(default_factory=dict)
     """What policies know of the pods."""
-    host_ports: Mapping[str, tuple[HostPort, ...]] = field(default_factory=dict)
+    host_ports: dict[str, tuple[HostPort, ...]] = field(default_factory=dict)
     """Those of the pods that have some."""
-    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of each Namespace."""
-    policies: Mapping[str, NetworkPolicy] = field(default_factory=dict)
+    policies: dict[str, NetworkPolicy] = field(default_factory=dict)
 
     @property
     def ip_versions(self) -> tuple[int, ...]:
@@ -223,43 +228,48 @@ class Change:
     obj: Object | None
 
 
-def apply(state: NetworkState, changes: Iterable[Change]) -> tuple[NetworkState, frozenset[ObjectKey]]:
-    """The state after these changes of all kinds but Cluster, and what has to be compiled again."""
-    pods, services, slices = dict(state.pods), dict(state.services), dict(state.endpoint_slices)
-    owners, exposed, opened_ports = dict(state.slice_owners), dict(state.exposed), dict(state.host_ports)
-    identities, namespaces, policies = dict(state.identities), dict(state.namespaces), dict(state.policies)
+def apply(state: NetworkState, changes: Iterable[Change]) -> frozenset[ObjectKey]:
+    """Take in these changes of all kinds but Cluster; what has to be compiled again."""
     changed: set[ObjectKey] = set()
     for change in changes:
         match change.kind:
             case "Pod":
-                pod = pod_interface(change.obj, state.cluster) if change.obj else None
-                identity = pod_identity(change.obj) if change.obj and pod else None
-                opened = (host_ports(change.obj) or None) if change.obj and pod else None
-                keys = (
-                    *_put(pods, change.key, pod), *_put(identities, change.key, identity),
-                    *_put(opened_ports, change.key, opened),
-                )  # fmt: skip
-                if opened or change.key in state.host_ports:
-                    keys += tuple(opened_ports)  # one of the others may have, or have lost, a port that was this one's
-                changed |= {("Pod", key) for key in keys}
+                changed |= {("Pod", key) for key in _put_pod(state, change.key, change.obj)}
             case "Service":
-                before, made = services.get(change.key), service(change.obj) if change.obj else None
-                if _put(services, change.key, made):
-                    changed |= {("Service", key) for key in (change.key, *_expose(exposed, change.key, before, made))}
+                before, made = state.services.get(change.key), service(change.obj) if change.obj else None
+                if _put(state.services, change.key, made):
+                    also = _expose(state.exposed, change.key, before, made)
+                    changed |= {("Service", key) for key in (change.key, *also)}
             case "EndpointSlice":
                 found = endpoint_slice(change.obj) if change.obj else None
-                changed |= {("Service", key) for key in _put_slice(slices, owners, change.key, found)}
+                changed |= {("Service", key) for key in _put_slice(state, change.key, found)}
             case "Namespace":
                 its_labels = labels(change.obj) if change.obj else None
-                changed |= {("Namespace", key) for key in _put(namespaces, change.key, its_labels)}
+                changed |= {("Namespace", key) for key in _put(state.namespaces, change.key, its_labels)}
             case "NetworkPolicy":
                 policy = network_policy(change.obj) if change.obj else None
-                changed |= {("NetworkPolicy", key) for key in _put(policies, change.key, policy)}
-    after = replace(
-        state, pods=pods, services=services, exposed=exposed, endpoint_slices=slices, slice_owners=owners,
-        host_ports=opened_ports, identities=identities, namespaces=namespaces, policies=policies,
+                changed |= {("NetworkPolicy", key) for key in _put(state.policies, change.key, policy)}
+    return frozenset(changed)
+
+
+def state_of(cluster: Cluster, *objects: Object) -> NetworkState:
+    """What these objects are to the pipeline. A Cluster among them says nothing: it is `cluster`."""
+    state = NetworkState(cluster)
+    apply(state, (Change(obj["kind"], object_key(obj), obj) for obj in objects))
+    return state
+
+
+def _put_pod(state: NetworkState, key: str, obj: Object | None) -> tuple[str, ...]:
+    """Set or remove a pod; the pods to be compiled again."""
+    pod = pod_interface(obj, state.cluster) if obj else None
+    identity = pod_identity(obj) if obj and pod else None
+    opened = (host_ports(obj) or None) if obj and pod else None
+    # One of the others may have, or have lost, a port that was this one's.
+    others = tuple(state.host_ports) if opened or key in state.host_ports else ()
+    changed = (
+        *_put(state.pods, key, pod), *_put(state.identities, key, identity), *_put(state.host_ports, key, opened),
     )  # fmt: skip
-    return after, frozenset(changed)
+    return (*changed, *others)
 
 
 def _expose(exposed: dict[IPAddress, frozenset[str]], key: str, before: Service | None, now: Service | None) -> set[str]:
@@ -308,10 +318,9 @@ def _put(where: dict[str, Any], key: str, value: object | None) -> tuple[str, ..
     return (key,)
 
 
-def _put_slice(
-    slices: dict[str, Mapping[str, EndpointSlice]], owners: dict[str, str], key: str, made: EndpointSlice | None
-) -> tuple[str, ...]:
+def _put_slice(state: NetworkState, key: str, made: EndpointSlice | None) -> tuple[str, ...]:
     """Set or remove a slice; the Services that have other slices now (two when its label was changed)."""
+    slices, owners = state.endpoint_slices, state.slice_owners
     concerned = dict.fromkeys(filter(None, (owners.get(key), made.service if made else None)))
     changed = []
     for owner in concerned:

@@ -39,8 +39,7 @@ class PolicyWorld:
         self._objects = dict(objects)
         before = {node: dict(table.flows) for node, table in self.compiler.tables.items()}
         groups = {node: dict(table.groups) for node, table in self.compiler.tables.items()}
-        self.state, changed = apply(self.state, changes)
-        self.compiler.update(self.state, changed)
+        self.compiler.update(self.state, apply(self.state, changes))
         for node in self.cluster.nodes:
             self._send(node.bridge, before[node.name], groups[node.name], self.compiler.tables[node.name])
         # What the datapath had cached is judged again by threads of the switch's own.

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from conftest import free_port
-from specs import cluster_object, model, pod_object, state_of
+from specs import cluster_object, model, pod_object
 
 from cluster.client import Batch, Event
 from controller import framework
 from controller.dummy_switch import DummySwitch, wait_until
 from controller.flow import Flow
 from controller.realiser import Realiser
+from controller.state import state_of
 
 
 def spoil(flow: Flow) -> None:

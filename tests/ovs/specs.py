@@ -8,7 +8,6 @@ from typing import Any
 from cluster.model import Cluster
 from cluster.objects import ATTACHMENT_ANNOTATION
 from cluster.reading.config import resolve
-from controller.state import Change, NetworkState, apply, object_key
 
 Object = dict[str, Any]
 
@@ -69,8 +68,3 @@ def slice_object(service: str, addresses: Iterable[str], port: int = 8080, proto
         "ports": [{"port": port, "protocol": protocol}],
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
     }
-
-
-def state_of(cluster: Cluster, *objects: Object) -> NetworkState:
-    state, _ = apply(NetworkState(cluster), [Change(obj["kind"], object_key(obj), obj) for obj in objects])
-    return state

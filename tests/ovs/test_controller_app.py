@@ -6,12 +6,13 @@ from ipaddress import ip_address
 
 from conftest import Testbed
 from packets import TCP, UDP
-from specs import cluster_object, model, pod_object, service_object, slice_object, state_of
+from specs import cluster_object, model, pod_object, service_object, slice_object
 from world import World
 
 from controller.compiler import compile
 from controller.dummy_switch import wait_until
 from controller.pipeline import ENDPOINT_DNAT, SESSION_AFFINITY, TABLE_ID
+from controller.state import state_of
 
 CLUSTER = model(nodes=2, ip_family="dual")
 PODS = [pod_object(CLUSTER, "a", 1, 2), pod_object(CLUSTER, "b", 2, 2), pod_object(CLUSTER, "c", 2, 3)]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from packets import ACK, SYN, UDP, Packet, decode
-from specs import cluster_object, service_object, slice_object, state_of
+from specs import cluster_object, service_object, slice_object
 
 from cluster.model import Cluster
 from cluster.reading.config import resolve
 from controller.dummy_switch import EDGE_PORT, DummySwitch
 from controller.edge import edge_table
 from controller.edge_health import MISSED, Health
-from controller.state import NetworkState
+from controller.state import NetworkState, state_of
 
 VIP = {4: ip_address("172.18.254.1"), 6: ip_address("fc00:f853:ccd:e793::fe01")}
 LOCAL, STICKY = ip_address("172.18.254.2"), ip_address("172.18.254.3")

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from specs import model, pod_object, state_of
+from specs import model, pod_object
 
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
 from controller.pipeline import CLASSIFIER, Feature, conntrack_zones
+from controller.state import state_of
 from controller.switch import Switch
 
 

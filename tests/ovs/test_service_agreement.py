@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packets import TCP, UDP, Packet
-from specs import cluster_object, pod_object, service_object, slice_object, state_of
+from specs import cluster_object, pod_object, service_object, slice_object
 from world import Arrival, World
 
 from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES, PodInterface
@@ -25,6 +25,7 @@ from cluster.reading.config import resolve
 from cluster.service_oracle import ClientPlace, Outcome, cluster_ips, outcome
 from controller.compiler import compile
 from controller.dummy_switch import DummySwitch, trunk_name
+from controller.state import state_of
 
 EXAMPLES = int(os.environ.get("MININETES_EXAMPLES", "30"))
 CONNECTIONS = 6

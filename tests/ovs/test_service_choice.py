@@ -12,11 +12,12 @@ from packets import TCP, UDP
 from specs import cluster_object, model, pod_object, service_object, slice_object
 from world import World, world
 
-from cluster.model import REFUSING_ADDRESSES
+from cluster.model import REFUSING_ADDRESSES, Cluster
+from cluster.objects import Object
 from cluster.reading.config import resolve
 from controller.compiler import Compiler, compile
 from controller.pipeline import SESSION_AFFINITY, TABLE_ID
-from controller.state import Change, apply, object_key
+from controller.state import Change, NetworkState, apply, object_key, state_of
 
 STICKY, STICKY_UDP, LOCAL, ELSEWHERE, ENDING, HINTED, LONG = (
     ip_address(f"10.96.0.{number}") for number in range(20, 27)
@@ -119,8 +120,8 @@ def test_a_connection_survives_every_change_but_the_loss_of_its_endpoint() -> No
             objects("web", address, [unready, *other], **client_ip(60)),
             objects("web", address, [unready, *other], internalTrafficPolicy="Local"),
         ):
-            state, _ = apply(shop.state, [Change(obj["kind"], object_key(obj), obj) for obj in changed])
-            tables = compile(state)
+            apply(shop.state, [Change(obj["kind"], object_key(obj), obj) for obj in changed])
+            tables = compile(shop.state)
             for node in shop.cluster.nodes:
                 shop.switch.replace(node.bridge, tables[node.name])
             (arrival,) = shop.from_pod("a", address, tcp_src=5000, tcp_dst=80, flags=0x10)
@@ -131,9 +132,8 @@ def test_what_udp_connections_were_translated_to_is_told_when_it_ends() -> None:
     cluster = model(nodes=2)
     address = ip_address("10.96.0.41")
     before = objects("dns", address, [endpoint(B, 1), endpoint(C, 2)], "UDP")
-    state, changed = apply(world_state(cluster), [Change(obj["kind"], object_key(obj), obj) for obj in before])
+    state = world_state(cluster, *before)
     compiler = Compiler(state)
-    del changed
     for entries, gone in (
         ([endpoint(B, 1), endpoint(C, 2, ready=False, serving=True)], []),
         ([endpoint(B, 1), endpoint(C, 2, ready=False, serving=False)], [C]),
@@ -141,16 +141,13 @@ def test_what_udp_connections_were_translated_to_is_told_when_it_ends() -> None:
         ([endpoint(B, 1)], [str(REFUSING_ADDRESSES[4])]),
     ):
         now = objects("dns", address, entries, "UDP")
-        state, keys = apply(state, [Change(obj["kind"], object_key(obj), obj) for obj in now])
-        compiler.update(state, keys)
+        compiler.update(state, apply(state, [Change(obj["kind"], object_key(obj), obj) for obj in now]))
         assert [str(each.endpoint) for each in compiler.ended] == gone
         compiler.ended.clear()
 
 
-def world_state(cluster: Any) -> Any:
-    from specs import state_of
-
-    return state_of(cluster, pod_object(cluster, "a", 1, 2))
+def world_state(cluster: Cluster, *more: Object) -> NetworkState:
+    return state_of(cluster, pod_object(cluster, "a", 1, 2), *more)
 
 
 def test_the_model_of_a_zone() -> None:
@@ -161,7 +158,7 @@ def test_the_model_of_a_zone() -> None:
     cluster = resolve(document)
     zoned = [endpoint(B, 1, {"forZones": [{"name": "west"}]}), endpoint(C, 2, {"forZones": [{"name": "east"}]})]
     made = objects("web", "10.96.0.42", zoned, trafficDistribution="PreferClose")
-    state, _ = apply(world_state(cluster), [Change(obj["kind"], object_key(obj), obj) for obj in made])
+    state = world_state(cluster, *made)
     service, slices = state.services["default/web"], state.endpoint_slices["default/web"].values()
     from controller.service_endpoints import choice, targets
 

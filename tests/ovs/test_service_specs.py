@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specs import state_of
 
 from cluster.plan import plan
 from cluster.reading.spec import load
@@ -15,6 +14,7 @@ from cluster.service_oracle import cluster_ips
 from controller.compiler import compile
 from controller.desired import WATCHED_KINDS
 from controller.dummy_switch import loaded
+from controller.state import state_of
 from controller.traced import Question, answer
 
 SPECS = sorted((Path(__file__).parents[2] / "cluster_specs").glob("*.yaml"))

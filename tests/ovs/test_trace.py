@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specs import model, pod_object, service_object, slice_object, state_of
+from specs import model, pod_object, service_object, slice_object
 from world import World
 
 from cluster.model import VXLAN_PORT
@@ -17,6 +17,7 @@ from cluster.problems import NoTestbedError
 from cluster.reading import spec
 from controller.compiler import Compiler, compile
 from controller.dummy_switch import DummySwitch, loaded
+from controller.state import state_of
 from controller.trace_commands import _lines
 from controller.trace_text import parse
 from controller.traced import Question, answer

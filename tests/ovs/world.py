@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from packets import Packet, decode
-from specs import model, pod_object, state_of
+from specs import model, pod_object
 
 from cluster.model import GATEWAY_MAC, OF_PORT_TRUNK, Cluster, IPAddress, Node, PodInterface
 from controller.compiler import compile
 from controller.dummy_switch import DummySwitch, loaded, pod_port_name, trunk_name, tunnel_name
-from controller.state import NetworkState
+from controller.state import NetworkState, state_of
 
 
 @dataclass(frozen=True)

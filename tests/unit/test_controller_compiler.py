@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cluster.reading.config import resolve
 from controller.compiler import Compiler, compile
-from controller.state import Change, NetworkState, apply, object_key
+from controller.state import Change, NetworkState, apply, object_key, state_of
 
 CLUSTER = resolve(
     {
@@ -66,20 +66,17 @@ def test_step_by_step_is_the_same_as_at_once(batches: list[list[tuple[dict[str, 
     compiler = Compiler(state)
     for batch in batches:
         changes = [Change(obj["kind"], object_key(obj), None if gone else obj) for obj, gone in batch]
-        state, changed = apply(state, changes)
-        compiler.update(state, changed)
+        compiler.update(state, apply(state, changes))
     at_once = compile(state)
     for node, table in at_once.items():
         assert set(map(str, compiler.tables[node])) == set(map(str, table))
         assert compiler.tables[node].groups == table.groups
 
 
-def state_of(*given_objects: dict[str, Any]) -> NetworkState:
-    return apply(NetworkState(CLUSTER), [Change(obj["kind"], object_key(obj), obj) for obj in given_objects])[0]
 
 
 def test_a_flow_that_all_nodes_hold_is_one_object() -> None:
-    tables = compile(state_of(service("a", 20, 80), endpoints("a", "a", [2])))
+    tables = compile(state_of(CLUSTER, service("a", 20, 80), endpoints("a", "a", [2])))
     first, *others = tables.values()
     for key, flow in first.flows.items():
         if flow.owner.startswith(("Service", "Cluster")):
@@ -87,11 +84,11 @@ def test_a_flow_that_all_nodes_hold_is_one_object() -> None:
 
 
 def test_one_changed_pod_compiles_one_pod() -> None:
-    state = state_of(pod("a", 0, 2), pod("b", 0, 3))
+    state = state_of(CLUSTER, pod("a", 0, 2), pod("b", 0, 3))
     compiler = Compiler(state)
     before = {key: id(flow) for key, flow in compiler.tables[CLUSTER.nodes[0].name].flows.items()}
     moved = pod("a", 1, 2)
-    state, changed = apply(state, [Change("Pod", "x/a", moved)])
+    changed = apply(state, [Change("Pod", "x/a", moved)])
     assert changed == {("Pod", "x/a")}
     assert compiler.update(state, changed) == {CLUSTER.nodes[0].name, CLUSTER.nodes[1].name}
     after = {key: id(flow) for key, flow in compiler.tables[CLUSTER.nodes[0].name].flows.items()}
@@ -101,7 +98,6 @@ def test_one_changed_pod_compiles_one_pod() -> None:
 def test_repeating_everything_changes_nothing() -> None:
     everything = [pod("a", 0, 2), service("a", 20, 80), endpoints("a", "a", [2])]
     changes = [Change(obj["kind"], object_key(obj), obj) for obj in everything]
-    state, _ = apply(NetworkState(CLUSTER), changes)
-    again, changed = apply(state, changes)
-    assert changed == frozenset()
-    assert again == state
+    state = state_of(CLUSTER, *everything)
+    assert apply(state, changes) == frozenset()
+    assert state == state_of(CLUSTER, *everything)

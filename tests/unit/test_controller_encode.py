@@ -14,7 +14,7 @@ from controller.balancing import HASH_VALUES, shared_group
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
 from controller.pipeline import ENDPOINT_DNAT, SERVICE_LB, TABLE_ID
-from controller.state import Change, NetworkState, apply, object_key
+from controller.state import state_of
 
 FRAMEWORKS = ("ryu", "os_ken")
 
@@ -57,9 +57,7 @@ def tables(ip_family: str, mode: str) -> FlowTable:
         }
         for cidr in node.pod_cidrs
     ]
-    changes = [Change(str(obj["kind"]), object_key(obj), obj) for obj in (pod, service, *slices)]
-    state, _ = apply(NetworkState(cluster), changes)
-    return compile(state)[node.name]
+    return compile(state_of(cluster, pod, service, *slices))[node.name]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -9,13 +9,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "ovs"))
 
 import pytest
-from specs import model, pod_object, state_of
+from specs import model, pod_object
 
 from controller.compiler import Compiler
 from controller.pipeline import CLASSIFIER, CONNTRACK_COMMIT, EGRESS_POLICY, INGRESS_DEFAULT, INGRESS_POLICY
 from controller.policy_matches import masked, prefixes
 from controller.policy_model import network_policy
-from controller.state import Change, apply
+from controller.state import Change, apply, state_of
 
 CLUSTER = model(nodes=2)
 
@@ -63,8 +63,7 @@ def test_a_changed_pod_changes_its_own_flows_only() -> None:
     compiler = Compiler(state)
     before = set(compiler.tables["control-plane"].flows)
     changed = labelled("s3", 1, 5, role="other")
-    state, keys = apply(state, [Change("Pod", "default/s3", changed)])
-    compiler.update(state, keys)
+    compiler.update(state, apply(state, [Change("Pod", "default/s3", changed)]))
     gone = before - set(compiler.tables["control-plane"].flows)
     came = {key: flow for key, flow in compiler.tables["control-plane"].flows.items() if key not in before}
     # Its clause as a peer goes, and the node's policies are another generation.
@@ -77,8 +76,7 @@ def test_from_scratch_gives_the_same() -> None:
     compiler = Compiler(state_of(CLUSTER))
     state = state_of(CLUSTER)
     for obj in objects:
-        state, keys = apply(state, [Change(obj["kind"], f"default/{obj['metadata']['name']}", obj)])
-        compiler.update(state, keys)
+        compiler.update(state, apply(state, [Change(obj["kind"], f"default/{obj['metadata']['name']}", obj)]))
     scratch = Compiler(state)
     assert {name: table.flows.keys() for name, table in compiler.tables.items()} == {
         name: table.flows.keys() for name, table in scratch.tables.items()
@@ -99,8 +97,7 @@ def test_named_ports_of_pods_that_come_and_go_leave_what_scratch_gives(direction
     compiler = Compiler(state)
     for name, obj in steps:
         kind = "NetworkPolicy" if name == "p" else "Pod"
-        state, keys = apply(state, [Change(kind, f"default/{name}", obj)])
-        compiler.update(state, keys)
+        compiler.update(state, apply(state, [Change(kind, f"default/{name}", obj)]))
         scratch = Compiler(state)
         for node, table in compiler.tables.items():
             assert table.flows.keys() == scratch.tables[node].flows.keys(), f"{name} on {node}"
@@ -129,8 +126,7 @@ def test_without_policies_nothing_is_left() -> None:
     objects = product(3)
     state = state_of(CLUSTER, *objects)
     compiler = Compiler(state)
-    state, keys = apply(state, [Change("NetworkPolicy", "default/p", None)])
-    compiler.update(state, keys)
+    compiler.update(state, apply(state, [Change("NetworkPolicy", "default/p", None)]))
     assert of_policies(compiler) == []
     assert compiler.policies.isolated("default/t0") == frozenset()
     assert compiler.policies.generations.of("control-plane") == 0
