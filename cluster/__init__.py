@@ -54,7 +54,7 @@ What a command asks
     policy_oracle        who reaches whom by the NetworkPolicies; service_oracle: where a connection to a Service ends
     policy_names         what a policy's rules are called, and where they stand
     reachability, claims tables of who reaches whom; lines that say who must
-    commands, waiting    the `mininetes` command; waiting with a limit
+    commands, waiting    the `mininetes` command; waiting with a limit; go_duration: 1m30s
 
 This room imports neither `topo` nor `controller`.
 """

@@ -38,6 +38,7 @@ _COMMANDS = {
     "outside": "experiments.outside_command:outside",
     "perf": "experiments.commands:perf",
     "bench": "experiments.commands:bench",
+    "experiment": "experiments.scripted.commands:experiment",
 }
 """Subcommand -> where its click command is, in the order of the help text."""
 

@@ -3,6 +3,8 @@
     commands         mininetes perf, mininetes bench
     quickstart       what `make run` shows: a testbed, who reaches whom, how fast
 
+    scripted         experiments as files: mininetes experiment (a folder); library: those that come with this program
+
     testbed          a testbed through the `mininetes` command: start, ask, end
     iperf            one iperf3 run between two machines, and what it said
     outside          every way from outside to a Service, and back out, tried: mininetes outside (outside_command)

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,8 @@ class Options:
     bandwidth: str | None = None
     parallel: int = 1
     reverse: bool = False
+    length_bytes: int | None = None
+    """Of what is sent at a time: a datagram, of UDP."""
 
     def arguments(self) -> list[str]:
         arguments = ["--time", str(self.seconds), "--parallel", str(self.parallel)]
@@ -48,6 +50,8 @@ class Options:
             arguments += ["--udp", "--bandwidth", self.bandwidth or "0"]
         elif self.bandwidth:
             arguments += ["--bandwidth", self.bandwidth]
+        if self.length_bytes is not None:
+            arguments += ["--length", str(self.length_bytes)]
         return [*arguments, "--reverse"] if self.reverse else arguments
 
 
@@ -61,6 +65,8 @@ class Result:
     retransmits: int | None = None
     lost_percent: float | None = None
     jitter_ms: float | None = None
+    intervals: tuple[tuple[float, float], ...] = ()
+    """(seconds since the beginning, bits per second) of each part of the time, as the client saw it."""
 
     @property
     def gbps(self) -> float:
@@ -69,17 +75,19 @@ class Result:
 
 def measure(
     server: Sequence[str], client: Sequence[str], address: IPAddress, options: Options,
-    front: tuple[IPAddress, int] | None = None,
+    front: tuple[IPAddress, int] | None = None, on_begin: Callable[[], None] = lambda: None,
 ) -> Result:  # fmt: skip
     """Run a server in one machine, bound to `address`, and a client against it in another.
 
-    `front`: the client connects there, which must lead to FIRST_PORT of the server.
+    `front`: the client connects there, which must lead to FIRST_PORT of the server. `on_begin` is called when the server
+    listens and the client is about to start.
 
     Raises IperfError, or MachineError where there is no iperf3.
     """
     with _listening(server, address) as port:
         host, at = front or (address, port)
         command = [*client, "iperf3", "--client", str(host), "--port", str(at), "--json", *options.arguments()]
+        on_begin()
         with _started(command) as process:
             try:
                 said, _ = process.communicate(timeout=options.seconds + _GRACE_S)
@@ -108,6 +116,9 @@ def parse(answer: dict[str, Any]) -> Result:
         retransmits=end.get("sum_sent", {}).get("retransmits"),
         lost_percent=losses.get("lost_percent"),
         jitter_ms=losses.get("jitter_ms"),
+        intervals=tuple(
+            (float(part["sum"]["start"]), float(part["sum"]["bits_per_second"])) for part in answer.get("intervals", ())
+        ),
     )
 
 

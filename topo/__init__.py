@@ -56,7 +56,7 @@ What people ask
     kubelet       logs, exec, attach, port-forward (a folder)
     commands      mininetes up, down, exec … (a folder)
     reach, cover  who reaches whom by real packets; few pairs that stand for all
-    waiting, go_duration   waiting with a limit; 1m30s
+    waiting       waiting with a limit
 
 This room imports `cluster`, never `controller`.
 """

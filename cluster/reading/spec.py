@@ -10,7 +10,7 @@ from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.problems import Problem, SpecError
 from cluster.reading import config, documents, manifests, notices
-from cluster.reading.documents import Document
+from cluster.reading.documents import Document, Reading
 from cluster.reading.findings import Finding
 from cluster.rules import together
 
@@ -32,7 +32,11 @@ class Spec:
 
 def load(paths: Sequence[str], stdin: IO[bytes] | None = None) -> Spec:
     """Read and check everything. Raises SpecError with all problems of all files."""
-    reading = documents.read(paths, stdin)
+    return check(documents.read(paths, stdin))
+
+
+def check(reading: Reading) -> Spec:
+    """Of documents that were read. Raises SpecError with all problems of all of them."""
     clusters = [document for document in reading.documents if config.is_cluster(document.data)]
     checked = [manifests.check(document) for document in reading.documents if not config.is_cluster(document.data)]
     cluster_problems = _cluster_problems(clusters)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from topo import agnhost, go_duration
+from cluster import go_duration
+from topo import agnhost
 
 SCRIPT = Path(agnhost.__file__)
 

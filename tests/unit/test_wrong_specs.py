@@ -1,20 +1,17 @@
-"""Wrong specs and exactly what is said about them: file, line, object, field, what was found, what would be right.
-
-After a message was changed on purpose: run this with MININETES_WRITE_EXPECTED=1 in the environment, and read the diff.
-"""
+"""Wrong specs and exactly what is said about them: file, line, object, field, what was found, what would be right."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import golden
 import pytest
 
 from cluster.problems import SpecError
 from cluster.reading.spec import load
 
-FOLDER = Path(__file__).parent / "wrong_specs"
-CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
+CASES = golden.cases("wrong_specs")
 FEWEST_CASES = 45
 
 
@@ -27,19 +24,12 @@ def messages(case: Path) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_is_refused_with_exactly_these_messages(case: Path) -> None:
-    told = messages(case)
-    expected = case / "expected.txt"
-    if os.environ.get("MININETES_WRITE_EXPECTED"):
-        expected.write_text(told)
-    assert told == expected.read_text()
+    golden.assert_expected(case, messages(case))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_every_message_has_a_file_and_a_line(case: Path) -> None:
-    for message in messages(case).splitlines():
-        file, line, _ = message.split(":", 2)
-        lines = (case / file).read_text().splitlines()
-        assert 1 <= int(line) <= len(lines) + 1, message
+    golden.assert_placed(case, messages(case))
 
 
 def test_there_are_enough_cases() -> None:

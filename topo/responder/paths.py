@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from topo import go_duration
+from cluster import go_duration
 from topo.responder.http1 import Request, Response
 from topo.servers import Server
 

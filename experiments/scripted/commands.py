@@ -1,0 +1,90 @@
+"""mininetes experiment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from cluster.commands import output_option, print_json, print_table
+from cluster.problems import Problem, SpecError
+from cluster.reading import documents
+from cluster.reading.findings import suggestion
+from experiments.scripted import fields, file, order
+from experiments.scripted.model import Experiment
+
+LIBRARY = Path(__file__).parents[1] / "library"
+
+
+@click.group()
+def experiment() -> None:
+    """Scripted experiments: a file says the cluster, the steps, what is measured, what is expected."""
+
+
+@experiment.command("list")
+@output_option("table", "json")
+def list_(form: str) -> int:
+    """The experiments that come with this program."""
+    rows = []
+    for path in sorted(LIBRARY.glob("*.yaml")):
+        read = documents.read([str(path)]).documents
+        spec = next(each.data["spec"] for each in read if each.data.get("kind") == fields.KIND)
+        rows.append((path.stem, spec.get("title", ""), spec.get("question", "")))
+    if form == "json":
+        print_json([dict(zip(("name", "title", "question"), row, strict=True)) for row in rows])
+    else:
+        print_table(("NAME", "TITLE"), (row[:2] for row in rows))
+    return 0
+
+
+@experiment.command()
+def schema() -> int:
+    """The JSON schema of experiments, for editors."""
+    click.echo(json.dumps(fields.published(), indent=1))
+    return 0
+
+
+_seed_option = click.option("--seed", type=click.IntRange(min=0), help="Instead of the file's.")
+_repetitions_option = click.option("--repetitions", type=click.IntRange(min=1), help="Instead of the file's.")
+
+
+@experiment.command()
+@click.argument("name")
+@_seed_option
+@_repetitions_option
+@output_option("table", "json")
+def plan(name: str, seed: int | None, repetitions: int | None, form: str) -> int:
+    """The runs of an experiment in their order, without running any. NAME: of `list`, or a file."""
+    read = loaded(name, seed, repetitions)
+    planned = order.runs(read)
+    if form == "json":
+        print_json({"name": read.name, "seed": read.seed, "runs": [
+            {"order": run.order, "arm": run.variant.arm, "parameters": dict(run.variant.parameters),
+             "repetition": run.repetition} for run in planned
+        ]})  # fmt: skip
+        return 0
+    print_table(("ORDER", "ARM", *(name.upper() for name in read.parameters), "REPETITION"), [
+        (run.order, run.variant.arm, *run.variant.parameters.values(), run.repetition) for run in planned
+    ])  # fmt: skip
+    return 0
+
+
+def loaded(name: str, seed: int | None, repetitions: int | None) -> Experiment:
+    """An experiment of the library by name, or of a file. Raises SpecError."""
+    read = file.load(path_of(name))
+    if seed is not None:
+        read = replace(read, seed=seed)
+    return read if repetitions is None else replace(read, repetitions=repetitions)
+
+
+def path_of(name: str) -> Path:
+    """Raises SpecError when there is neither such a file nor such an experiment."""
+    known = [path.stem for path in sorted(LIBRARY.glob("*.yaml"))]
+    if name in known:
+        return LIBRARY / f"{name}.yaml"
+    if Path(name).is_file():
+        return Path(name)
+    hint = suggestion(name, known) or f" (have: {', '.join(known) or 'none'})"
+    raise SpecError([Problem(name, 0, "", "", f"there is no such file, and no experiment of that name{hint}")])
