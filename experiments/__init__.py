@@ -4,6 +4,7 @@
     quickstart       what `make run` shows: a testbed, who reaches whom, how fast
 
     scripted         experiments as files: mininetes experiment (a folder); library: those that come with this program
+    reports          results of experiments for people: tables, plots, one page, two results side by side
 
     testbed          a testbed through the `mininetes` command: start, ask, end
     iperf            one iperf3 run between two machines, and what it said

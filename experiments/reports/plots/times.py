@@ -1,0 +1,103 @@
+"""What changed while a run went on: samples of the machine, series of the load, and when something was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from experiments.reports import summary, units
+from experiments.reports.plots import panels, style
+from experiments.reports.plots.style import Arms, Plot
+from experiments.reports.result import Result, Run, Series
+from experiments.reports.summary import Parameters
+from experiments.reports.units import Scale
+
+_PANEL_IN = 1.75
+_MOST_PANELS = 8
+_EVENTS = frozenset({"fault", "apply", "delete", "scale"})
+"""Kinds of steps that change something; they are marked when a measurement was going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One run's values under one name; `part` is what stands behind the "/"."""
+
+    run: Run
+    part: str
+    parameters: Parameters
+    series: Series
+
+
+def plots(result: Result) -> Iterator[Plot]:
+    """One plot for each name; those of steps first, since they are what the load saw."""
+    found: dict[tuple[bool, str], list[_Line]] = {}
+    for run in result.runs:
+        for aside, name, series in _named(run):
+            stem, _, part = name.partition("/")
+            chosen = tuple((parameter, run.parameters[parameter]) for parameter in result.parameters)
+            if series:
+                found.setdefault((aside, stem), []).append(_Line(run, part, chosen, series))
+    for (aside, stem), lines in sorted(found.items(), key=lambda item: item[0][0]):
+        yield _plot(result, stem, aside, lines)
+
+
+def _named(run: Run) -> Iterator[tuple[bool, str, Series]]:
+    for step in run.steps:
+        for name, series in step.series.items():
+            yield False, f"{step.name}: {name}", series
+    for name, series in run.samples.items():
+        yield True, name, series
+
+
+def _plot(result: Result, stem: str, aside: bool, lines: Sequence[_Line]) -> Plot:
+    quantity = stem.rpartition(": ")[2]
+    figure = result.figure(quantity)
+    factor, unit = (1.0, figure.unit) if figure else units.of_name(quantity)
+    tops: dict[tuple[str, Parameters], float] = {}
+    for line in lines:
+        key = (line.part, line.parameters)
+        tops[key] = max(tops.get(key, 0.0), *(factor * value for _, value in line.series))
+    drawn = sorted(sorted(tops, key=tops.__getitem__, reverse=True)[:_MOST_PANELS], key=list(tops).index)
+    scale = units.scale(unit, tops.values())
+    label = _without_unit(quantity)
+    with style.settings():
+        canvas, axes = panels.grid(len(drawn), 1, _PANEL_IN)
+        shown = [line for line in lines if (line.part, line.parameters) in drawn]
+        values = [scale.of(factor * value) for line in shown for _, value in line.series]
+        for panel, (part, parameters) in zip(axes, drawn, strict=True):
+            mine = [line for line in shown if (line.part, line.parameters) == (part, parameters)]
+            panel.set_title(", ".join(filter(None, (part, summary.said(parameters)))))
+            _panel(panel, Arms(result.arms), mine, factor, scale)
+            panels.measure(panel, "y", values, label, scale)
+        axes[-1].set_xlabel("time since the run began (s)")
+        runs = [line.run for line in shown]
+        style.key_of_lines(canvas, Arms(result.arms), runs)
+    left_out = len(tops) - len(drawn)
+    text = f"{stem} over time, one line per run." + (f" {left_out} with smaller values are not drawn." if left_out else "")
+    return Plot(style.file_name(f"time {stem}"), stem.replace("_", " "), text, canvas, aside)
+
+
+def _panel(panel: Axes, arms: Arms, lines: Sequence[_Line], factor: float, scale: Scale) -> None:
+    for line in lines:
+        at, values = zip(*line.series, strict=True)
+        panel.plot(at, [scale.of(factor * value) for value in values], **style.line(arms, line.run))
+    if lines:
+        _mark(panel, next((line.run for line in lines if line.run.counts), lines[0].run))
+
+
+def _mark(panel: Axes, run: Run) -> None:
+    """When something was done, as a line with its name: of one run, since others differ by fractions of a second."""
+    measured = [step for step in run.steps if step.series]
+    for step in run.steps:
+        if step.kind in _EVENTS and any(load.at_s <= step.at_s <= load.at_s + load.seconds for load in measured):
+            panel.axvline(step.at_s, color=style.INK, linewidth=0.9, linestyle=(0, (2, 2)))
+            panel.annotate(step.name, (step.at_s, 0.98), xycoords=("data", "axes fraction"), xytext=(3, 0),
+                           textcoords="offset points", va="top", fontsize=8,
+                           bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+
+
+def _without_unit(name: str) -> str:
+    suffix = next((suffix for suffix in units.SUFFIXES if name.endswith(suffix)), "")
+    return name.removesuffix(suffix).replace("_", " ")
