@@ -22,7 +22,7 @@
                      policy_throughput: what they cost packets
     services_bench   bench services: a Service's address beside its endpoint's, many Services beside few and beside
                      nft_peer; connecting is what connects
-    outside_bench    bench outside: node ports and load balancers beside the pod itself
+    outside_bench    bench outside: node ports, load balancers, Ingress beside the pod itself
     programming_bench  bench programming: from the API to the last switch; switch_load does it inside the sandbox,
                      policy_programming for policies
     dns_bench        bench dns: how soon a record follows its object, queries per second beside dnsmasq; dns_asking is

@@ -163,7 +163,7 @@ def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
               help="Seconds per arm and round.")  # fmt: skip
 @output_option("table", "json")
 def bench_outside(rounds: int, seconds: float, form: str) -> int:
-    """Connections per second from outside by node ports and a load balancer, beside a pod reached directly."""
+    """Requests per second from outside by node ports, a load balancer and an Ingress, beside a pod reached directly."""
     return _answer(lambda: outside_bench.run(rounds, seconds, _progress), form)
 
 

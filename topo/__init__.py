@@ -17,12 +17,10 @@ The network
     netlink       rtnetlink messages, many to a system call
     namespaces    network namespaces that stay; netns: visit one
     ovs           the private Open vSwitch: bridges and ports in one transaction; bridges: those of the nodes;
-                  packet_sockets: room for bursts
+                  packet_sockets: room for bursts; connections: those that have ended leave its table
     emulation     nodes, switches and links as Mininet knows them (the one door to mininet)
     bridging      loop-free forwarding in an underlay that has loops
     nodes         a node's legs: uplink, gateway, tunnel, routes; power: nodes that are switched off
-    exposure      … for host ports; health check node ports
-    ways_in       what a node's kernel hands to its switch of what comes in by the uplink
     exposure      … for host ports; health check node ports
     ways_in       what a node's kernel hands to its switch of what comes in by the uplink
     pods          pods' namespaces and interfaces, in batches; pod_maker: the process that makes them

@@ -47,3 +47,5 @@ def test_every_way_in_is_compared_with_the_pod_itself() -> None:
     arms = {"direct": samples(1000, 1100), "node_port": samples(900, 1000), "load_balancer": samples(850, 900)}
     assert outside_bench.report(arms).holds
     assert not outside_bench.report({**arms, "node_port": samples(700, 700)}).holds
+    assert outside_bench.report({**arms, "ingress": samples(300, 320)}).holds
+    assert not outside_bench.report({**arms, "ingress": samples(100, 110)}).holds
