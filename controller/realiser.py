@@ -27,6 +27,8 @@ Later = Callable[[float, object], None]
 
 REVALIDATED_S = 1.0
 """A datapath flow may outlive the flow that it was made from by so much, and begin connections by it."""
+_LAST_REVALIDATED_S = 16.0
+"""… or by so much, where the machine is busy: so it is looked again, each time after twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Ended:
     """Connections that were translated so are to be forgotten once more."""
 
     translations: tuple[Translation, ...]
+    after_s: float
+    """How long after the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Realiser:
             self._drop_switch(dpid)
         ended = self._desired.ended()
         if ended:
-            self._later(REVALIDATED_S, Ended(tuple(ended)))
+            self._later(REVALIDATED_S, Ended(tuple(ended), REVALIDATED_S))
         for dpid, connection in self._connections.items():
             if dpid in self._switches:
                 self._want(dpid, ended)
@@ -119,6 +123,8 @@ class Realiser:
         ended = self._desired.still_ended(item.translations)
         for switch in self._switches.values():
             switch.forget(ended)
+        if ended and (next_s := 2 * item.after_s) <= _LAST_REVALIDATED_S:
+            self._later(next_s, Ended(tuple(ended), next_s))
 
     @property
     def _edge(self) -> Edge | None:

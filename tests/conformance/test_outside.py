@@ -161,19 +161,12 @@ def test_terminating_endpoints_from_outside(site: Site) -> None:
         becomes(site, NODES["worker2"][0], {"timeout"}, port=node_port(local), of=OUTSIDE)
 
 
-stale = pytest.mark.skipif(
-    "MININETES_SLOW" not in os.environ, reason="a busy switch may keep the old answer (decision 013); MININETES_SLOW is not set"
-)
-
-
-@stale
 @upstream("Conntrack should be able to preserve UDP traffic when server pod cycles for a NodePort service")
 def test_udp_outlives_its_servers_at_a_node_port(site: Site) -> None:
     with site.service({"app": "cycle"}, UDP_PORT, **NODE_PORT) as service:
         _outlives(site, NODES["worker"][0], node_port(service))
 
 
-@stale
 @upstream(
     "LoadBalancers should be able to preserve UDP traffic when server pod cycles for a LoadBalancer service on different nodes",
     "LoadBalancers should be able to preserve UDP traffic when server pod cycles for a LoadBalancer service on the same nodes",

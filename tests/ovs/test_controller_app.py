@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_address
 
 from conftest import Testbed
-from packets import TCP, UDP
+from packets import TCP, UDP, Packet
 from specs import cluster_object, model, pod_object, service_object, slice_object
 from world import World
 
+from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES
 from controller.compiler import compile
-from controller.dummy_switch import wait_until
+from controller.dummy_switch import trunk_name, wait_until
 from controller.pipeline import ENDPOINT_DNAT, SESSION_AFFINITY, TABLE_ID
+from controller.realiser import REVALIDATED_S
 from controller.state import state_of
 
 CLUSTER = model(nodes=2, ip_family="dual")
@@ -90,6 +93,38 @@ def test_udp_connections_to_an_endpoint_that_went_are_forgotten(testbed: Testbed
     assert "dport=80)" in after
     (arrival,) = shop.from_pod("a", ip_address("10.96.0.53"), tcp_src=7000, tcp_dst=53, ip_proto=UDP)
     assert str(arrival.packet.ip_dst) == "10.244.1.3"
+
+
+def test_who_never_pauses_is_not_refused_for_ever(testbed: Testbed) -> None:
+    """A node port without endpoints gets one, while a busy switch goes on for seconds by what it has cached: the refusal
+    is written down again after it was forgotten, and then no packet is the first of its connection any more."""
+    port = service_object("dns", ["10.96.0.53"], 53, "UDP")
+    port["spec"] |= {"type": "NodePort"}
+    port["spec"]["ports"][0]["nodePort"] = 30053
+    testbed.api.put(cluster_object(nodes=2, ip_family="dual"), *PODS, *SERVICE, port)
+    state = state_of(CLUSTER, *PODS, *SERVICE, port)
+    testbed.start(state)
+    testbed.controller.wait_for(testbed.api.revision)
+    shop, node = World(state, testbed.switch), CLUSTER.nodes[0]
+
+    def asked() -> set[str]:
+        packet = Packet(
+            node.gateway_mac, GATEWAY_MAC, ip_address("172.18.255.1"), node.addresses[0],
+            tcp_src=12346, tcp_dst=30053, ip_proto=UDP,
+        )  # fmt: skip
+        return {str(arrival.packet.ip_dst) for arrival in shop.send(trunk_name(node), packet)}
+
+    refused = {str(REFUSING_ADDRESSES[4])}
+    assert asked() == refused
+    testbed.switch.control("revalidator/pause")
+    testbed.controller.wait_for(testbed.api.put(slice_object("dns", ["10.244.0.2"], 5353, "UDP")))
+    stale_until = time.monotonic() + 2 * REVALIDATED_S
+    while time.monotonic() < stale_until:
+        assert "10.244.0.2" not in asked()
+        time.sleep(0.02)  # how often it sends
+    assert f"reply=(src={REFUSING_ADDRESSES[4]}" in testbed.switch.control("dpctl/dump-conntrack")
+    testbed.switch.control("revalidator/resume")
+    wait_until(lambda: asked() == {"10.244.0.2"}, timeout_s=10, what="the endpoint")
 
 
 def test_what_a_switch_has_learned_stays_when_the_controller_is_back(testbed: Testbed) -> None:
