@@ -1,4 +1,4 @@
-"""The ingress controller that a cluster gets when its spec has an Ingress or IngressClass and brings no controller.
+"""The ingress controller that a cluster gets with its first Ingress or IngressClass that is for it, if it has none.
 
 The objects are those of ingress-nginx's manifest for clouds, less what has no effect here. Like all of a cluster's own
 objects they are ordinary ones: a manifest of the same kind and name replaces them.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from cluster.ingress_annotations import CLASS as CLASS_ANNOTATION
 from cluster.objects import Object
 from cluster.templates import pod_spec_path, value_at
 
 NAMESPACE = "ingress-nginx"
 NAME = "ingress-nginx-controller"
-CLASS = "nginx"
+CLASS, CONTROLLER = "nginx", "k8s.io/ingress-nginx"
 IMAGE = "registry.k8s.io/ingress-nginx/controller:v1.11.2"
 IMAGE_NAME = "ingress-nginx/controller"
 PROGRAM = "/nginx-ingress-controller"
@@ -42,11 +43,25 @@ def runs_controller(objects: Iterable[Object]) -> bool:
 
 def controller_objects(objects: Sequence[Object]) -> Sequence[Object]:
     """The controller for a cluster with these objects; nothing where nobody needs it or there is one."""
-    if not any(obj["kind"] in ("Ingress", "IngressClass") for obj in objects) or runs_controller(objects):
+    controllers = {
+        str(obj["metadata"]["name"]): obj["spec"].get("controller") for obj in objects if obj["kind"] == "IngressClass"
+    }
+    if CONTROLLER not in controllers.values() and not any(_asks(obj, controllers) for obj in objects):
+        return ()
+    if runs_controller(objects):
         return ()
     space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": dict(_SELECTOR)}}
     account: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(_ACCOUNT)}
     return [space, account, _class(), _deployment(), _service()]
+
+
+def _asks(obj: Object, controllers: Mapping[str, str | None]) -> bool:
+    """Whether this is an Ingress without a class, or of one that is this controller's. `controllers`: by class."""
+    if obj["kind"] != "Ingress":
+        return False
+    annotations = obj["metadata"].get("annotations") or {}
+    named = obj["spec"].get("ingressClassName") or annotations.get(CLASS_ANNOTATION)
+    return named is None or controllers.get(named, CONTROLLER if named == CLASS else None) == CONTROLLER
 
 
 def _images(obj: Object) -> Iterator[str]:
@@ -61,7 +76,7 @@ def _class() -> Object:
         "apiVersion": "networking.k8s.io/v1",
         "kind": "IngressClass",
         "metadata": {"name": CLASS, "labels": dict(_SELECTOR)},
-        "spec": {"controller": "k8s.io/ingress-nginx"},
+        "spec": {"controller": CONTROLLER},
     }
 
 
@@ -69,7 +84,7 @@ def _deployment() -> Object:
     args = [
         PROGRAM,
         f"--publish-service=$(POD_NAMESPACE)/{NAME}",
-        "--controller-class=k8s.io/ingress-nginx",
+        f"--controller-class={CONTROLLER}",
         f"--ingress-class={CLASS}",
         "--watch-ingress-without-class=true",
     ]

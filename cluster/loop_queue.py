@@ -25,6 +25,7 @@ from cluster.controllers import (
     disruption,
     endpoints_objects,
     event_expiry,
+    ingress_controllers,
     jobs,
     kubernetes_service,
     load_balancers,
@@ -74,6 +75,7 @@ class Loop:
 
 
 LOOPS: Mapping[str, Loop] = {
+    "ingress controllers": Loop(ingress_controllers.look),
     "Namespace": Loop(namespaces.look),
     "collector": Loop(collector.look),
     "Node": Loop(node_lifecycle.look),

@@ -206,6 +206,11 @@ def _event(index: Index, draft: Any, key: Key, old: Object | None, new: Object |
     yield "Event", key
 
 
+def _ingress(index: Index, draft: Any, key: Key, old: Object | None, new: Object | None) -> Iterator[Mark]:
+    if old is None:
+        yield "ingress controllers", key
+
+
 _BY_KIND = {
     "Pod": _pod,
     "Node": _node,
@@ -217,4 +222,6 @@ _BY_KIND = {
     "ConfigMap": _namespace_object,
     "PodDisruptionBudget": _budget,
     "Event": _event,
+    "Ingress": _ingress,
+    "IngressClass": _ingress,
 }

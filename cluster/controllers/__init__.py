@@ -11,6 +11,7 @@ difference into the draft. `cluster.loop_queue` says in which order they run; do
                          which pods are whose; since when one is available; versions of a template; template -> Pod
     services             a Service's addresses and node ports
     load_balancers       Services of type LoadBalancer get an address of the pool
+    ingress_controllers  an ingress controller, where an Ingress comes and there is none
     service_slices       Services -> EndpointSlices, with endpoints (which pods, in which state)
     endpoints_objects    … -> Endpoints; mirroring: Endpoints made by hand -> EndpointSlices
     kubernetes_service   the endpoints of the Service `kubernetes`

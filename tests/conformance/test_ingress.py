@@ -167,18 +167,17 @@ def test_two_default_classes(site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def controller(site: Site) -> Iterator[str]:
-    """An ingress controller that somebody installs later; the address of its Service."""
-    wanted = controller_objects([ingress("x", ("/", "Prefix"))])
-    for each in wanted:
-        where = None if each["kind"] in ("Namespace", "IngressClass") else NAMESPACE
-        kind(site, each["kind"]).create(body=each, namespace=where)
+    """The ingress controller that comes with the first Ingress; the address of its Service."""
+    first = ingress("first", ("/", "Prefix"))
+    wanted = controller_objects([first])
     deployment, service = (each["metadata"]["name"] for each in wanted[-2:])
 
     def is_ready() -> bool:
-        found = kind(site, "Deployment").get(name=deployment, namespace=NAMESPACE).to_dict()
-        return bool(found.get("status", {}).get("readyReplicas"))
+        found = kind(site, "Deployment").get(namespace=NAMESPACE).to_dict()["items"]
+        return any(each["metadata"]["name"] == deployment and each["status"].get("readyReplicas") for each in found)
 
-    wait_until(is_ready, ROLLOUT_S, "an ingress controller")
+    with existing(site, first):
+        wait_until(is_ready, ROLLOUT_S, "an ingress controller")
     yield ips(kind(site, "Service").get(name=service, namespace=NAMESPACE).to_dict())[0]
     for each in reversed(wanted):
         where = None if each["kind"] in ("Namespace", "IngressClass") else NAMESPACE

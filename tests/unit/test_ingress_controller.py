@@ -14,6 +14,7 @@ from ingress_site import CLASS, Object, endpoint_slice, ingress, service
 
 from cluster.ingress_annotations import CLASS as CLASS_ANNOTATION
 from cluster.ingress_controller import IMAGE, controller_objects, is_controller_image, runs_controller
+from cluster.loops import put_given
 from cluster.problems import MachineError
 from cluster.reading.documents import Document
 from cluster.reading.manifests import check
@@ -62,6 +63,52 @@ def test_a_cluster_with_an_ingress_gets_a_controller() -> None:
     assert controller_objects([CLASS]) == made
     assert controller_objects([samples.service("web")]) == ()
     assert controller_objects([INGRESS, *made]) == (), "it brings its own"
+
+
+def of_class(**spec: Any) -> Object:
+    made = ingress("i", ("shop.example", "Prefix", "/", "web"))
+    del made["spec"]["ingressClassName"]
+    return {**made, "apiVersion": "networking.k8s.io/v1", "spec": {**made["spec"], **spec}}
+
+
+OTHERS: Object = {
+    "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "other"},
+    "spec": {"controller": "example.com/controller"},
+}  # fmt: skip
+
+
+def later(world: samples.Scratch, *objects: Object) -> None:
+    put_given(world.draft, objects, world.cluster)
+    world.settle()
+
+
+@pytest.mark.parametrize(("asking", "made"), [
+    ([of_class()], True), ([of_class(ingressClassName="nginx")], True), ([OTHERS], False),
+    ([OTHERS, of_class(ingressClassName="other")], False), ([of_class(ingressClassName="nobody's")], False),
+    ([OTHERS | {"metadata": {"name": "nginx"}}, of_class(ingressClassName="nginx")], False),
+])  # fmt: skip
+def test_an_ingress_that_comes_later_gets_a_controller_if_it_is_for_it(asking: list[Object], made: bool) -> None:
+    assert bool(controller_objects(asking)) is made
+    world = samples.Scratch(samples.cluster(), [])
+    later(world, *asking)
+    assert [pod["spec"]["containers"][0]["image"] for pod in world.pods()] == ([IMAGE] if made else [])
+    if made:
+        service = world.one("Service", "ingress-nginx-controller", "ingress-nginx")
+        assert service["spec"]["clusterIP"]
+        assert service["status"]["loadBalancer"]["ingress"]
+        assert "created ingress-nginx" in world.events("IngressControllerCreated")[0]
+
+
+def test_a_controller_that_is_there_is_enough_and_one_that_was_deleted_stays_away() -> None:
+    world = samples.Scratch(samples.cluster(), [])
+    later(world, of_class())
+    later(world, OTHERS | {"metadata": {"name": "again"}, "spec": {"controller": "k8s.io/ingress-nginx"}})
+    assert len(world.pods()) == 1
+    world.delete(world.one("Deployment", "ingress-nginx-controller", "ingress-nginx"))
+    again = of_class()
+    again["metadata"] = {**again["metadata"], "name": "again"}
+    later(world, again)
+    assert world.draft.objects("Deployment") == []
 
 
 def test_the_machine_must_have_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
