@@ -13,10 +13,10 @@ PACKAGES := mininet openvswitch-switch python3-venv python3-setuptools \
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages run test check lint fuzz policies mutants perf bench clean
+.PHONY: help setup packages run test check lint fuzz policies mutants perf bench vm vm-test vm-setup clean
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: packages $(VENV)/.ready  ## Install what is missing: Debian packages, the virtual environment
 
@@ -69,6 +69,16 @@ bench: setup  ## Start-up, throughput and the API beside their floors and peers
 	$(BIN)/mininetes bench boot
 	$(BIN)/mininetes bench throughput
 	$(BIN)/mininetes bench api
+
+vm: vm-setup  ## A shell (or CMD="…") in a virtual machine with Open vSwitch's kernel datapath, netem and SCTP
+	@$(BIN)/mininetes vm $(if $(CMD),-- sh -c '$(CMD)')
+
+vm-test: vm-setup  ## What only that kernel can show, in the virtual machine: its datapath, netem, SCTP
+	$(BIN)/mininetes vm --memory 3072 -- $(BIN)/python -m pytest -p no:cacheprovider --timeout 600 -rA tests/kernel
+
+vm-setup: setup
+	@$(MAKE) --no-print-directory packages PACKAGES="qemu-system-x86 kmod"
+	@$(BIN)/mininetes vm --fetch-missing
 
 clean: setup  ## End all testbeds of this user and forget their logs
 	@$(BIN)/mininetes down --all

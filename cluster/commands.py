@@ -39,6 +39,7 @@ _COMMANDS = {
     "perf": "experiments.commands:perf",
     "bench": "experiments.commands:bench",
     "experiment": "experiments.scripted.commands:experiment",
+    "vm": "topo.commands.vm:vm",
 }
 """Subcommand -> where its click command is, in the order of the help text."""
 

@@ -48,3 +48,6 @@ def listen(path: Path) -> socket.socket:
         os.umask(before)
     listener.listen(_BACKLOG)
     return listener
+API_PORT_VARIABLE = "MININETES_API_PORT"
+"""The environment variable that names the port where the API server is to listen, if it is free and the cluster names
+none: in a virtual machine, the one that the host forwards."""

@@ -50,6 +50,9 @@ What runs containers
 The ingress controller
     ingress       a program in pods that keeps nginx in line with the Ingresses (a folder)
 
+The virtual machine
+    vm            this machine's own files with a kernel that has the kernel datapath: mininetes vm (a folder)
+
 What people ask
     kubelet       logs, exec, attach, port-forward (a folder)
     commands      mininetes up, down, exec … (a folder)

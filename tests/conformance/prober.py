@@ -34,11 +34,22 @@ def udp(address: tuple[str, int], data: str, timeout_s: float, local_port: int) 
         return sender.recv(1 << 16).decode()
 
 
+def sctp(address: tuple[str, int], data: str, timeout_s: float) -> str:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_SCTP) as connection:
+        connection.settimeout(timeout_s)
+        connection.connect(address)
+        connection.send(data.encode())
+        return connection.recv(1 << 16).decode()
+
+
 def ask(question: dict[str, Any]) -> str:
     address, timeout_s = (question["host"], question["port"]), question["timeout_s"]
     try:
         if question["protocol"] == "udp":
             return udp(address, question["path"], timeout_s, question["local_port"])
+        if question["protocol"] == "sctp":
+            return sctp(address, question["path"], timeout_s)
         return tcp(address, question["path"], timeout_s)
     except OSError as error:
         return next((word for kind, word in FAILURES.items() if isinstance(error, kind)), "unreachable")

@@ -46,7 +46,7 @@ _REASONS = {
         "unchanging, static URL paths",
     ),
     "the proxy subresource: covered by tests/e2e/test_kubectl_streams.py": ("Proxy version v1",),
-    "this kernel may lack SCTP; the flows are tested with ofproto/trace": ("sctp", "SCTP"),
+    "tests/kernel/test_sctp.py carries it, where the kernel has SCTP: make vm-test": ("sctp", "SCTP"),
     "a first datagram in fragments: after ct() of the userspace datapath only the first one has ports (docs, known gaps)": (
         "large requests: udp",
     ),

@@ -7,4 +7,5 @@
     kubectl     kubectl, kubeconfig
     matrix      who reaches whom
     fault       fault
+    vm          a virtual machine with the kernel datapath
 """

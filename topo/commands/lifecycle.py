@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import sys
 import time
@@ -14,7 +16,7 @@ from cluster.commands import files_option, name_option, output_option, print_jso
 from cluster.model import Cluster
 from cluster.problems import MachineError, NoTestbedError
 from cluster.reading.spec import Spec, load
-from cluster.run_directory import NAME_VARIABLE, SEED
+from cluster.run_directory import API_PORT_VARIABLE, NAME_VARIABLE, SEED
 from cluster.settled import Missing
 from topo import init, machine, sandbox
 from topo.commands.inspect import print_status
@@ -61,6 +63,12 @@ def _api_listener(cluster: Cluster) -> socket.socket:
     address = cluster.api_server_address
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    forwarded = os.environ.get(API_PORT_VARIABLE)
+    if forwarded and not cluster.api_server_port:
+        with contextlib.suppress(OSError):  # another testbed of this machine has it
+            listener.bind((address, int(forwarded)))
+            listener.listen(_API_BACKLOG)
+            return listener
     try:
         listener.bind((address, cluster.api_server_port))
     except OSError as error:
