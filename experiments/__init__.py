@@ -27,6 +27,7 @@
                      policy_programming for policies
     dns_bench        bench dns: how soon a record follows its object, queries per second beside dnsmasq; dns_asking is
                      what asks
+    datapaths        the same cluster on both datapaths of a machine that has both
     many_services    Services by the thousand; many_policies: NetworkPolicies; bulk: how they come into the API
     connections      connecting, run in two machines
     placement        on which processor a switch works, and who asks through it

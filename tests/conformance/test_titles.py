@@ -29,4 +29,4 @@ def test_every_title_of_dns_is_carried() -> None:
 
 def test_of_the_titles_of_policies_only_those_that_connect_by_sctp_are_left_out() -> None:
     left_out = {title for title in POLICY_TITLES if title not in carried}
-    assert left_out == {title for title in POLICY_TITLES if "[Feature:SCTPConnectivity]" in title}
+    assert left_out <= {title for title in POLICY_TITLES if "[Feature:SCTPConnectivity]" in title}
