@@ -42,7 +42,7 @@ def _runs(result: Result) -> str:
 
 
 def _ratio(result: Result, ratio: Ratio) -> str:
-    what = f"{name(ratio.figure)}, {ratio.over} / {ratio.of}" + (f" ({summary.said(ratio.by)})" if ratio.by else "")
+    what = f"{name(ratio.figure)}, {ratio.sides}" + (f" ({summary.said(ratio.by)})" if ratio.by else "")
     if ratio.median is None or not ratio.pairs:
         return f"{what}: no pair of runs can be compared."
     low, high = min(ratio.pairs), max(ratio.pairs)
@@ -52,7 +52,8 @@ def _ratio(result: Result, ratio: Ratio) -> str:
     found += f" of {len(ratio.pairs)} pairs ({units.digits(low)} to {units.digits(high)})"
     if low <= 1 <= high:
         return f"{found}; pairs lie on both sides of 1, so these data show no difference."
-    return f"{found}; {ratio.over} is {'higher' if low > 1 else 'lower'} in every pair{_judged(result, ratio, low > 1)}."
+    side = "above" if low > 1 else "below"
+    return f"{found}; every pair is {side} 1{_judged(result, ratio, low > 1)}."
 
 
 def _judged(result: Result, ratio: Ratio, higher: bool) -> str:

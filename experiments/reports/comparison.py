@@ -107,12 +107,12 @@ def _ratios(a: Result, b: Result) -> Iterator[Line]:
         if (match := theirs.get(_key(ratio))) is not None:
             figure = a.figure(ratio.figure)
             by = f" ({summary.said(ratio.by)})" if ratio.by else ""
-            name = f"{claims.name(ratio.figure)}: {ratio.over} / {ratio.of}{by}"
+            name = f"{claims.name(ratio.figure)}: {ratio.sides}{by}"
             yield Line(name, "ratio", figure.better if figure else None, Side(ratio.pairs, ""), Side(match.pairs, ""))
 
 
 def _key(ratio: Ratio) -> tuple[object, ...]:
-    return ratio.figure, ratio.over, ratio.of, frozenset(ratio.by.items())
+    return ratio.name, ratio.figure, ratio.over, ratio.of, frozenset(ratio.by.items())
 
 
 def notices(a: Result, b: Result) -> Iterator[str]:

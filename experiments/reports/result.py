@@ -82,6 +82,8 @@ class Run:
 class Ratio:
     """`figure` of the arm `over` divided by that of the arm `of`, pair by pair; `by` are the parameters they share.
 
+    Both may be one arm, where runs differ in a parameter: then only `name` says what is divided by what.
+
     A pair is two runs of one repetition, neither of which is invalid. Without pairs there is no median.
     """
 
@@ -92,6 +94,10 @@ class Ratio:
     by: Mapping[str, Value]
     pairs: tuple[float, ...]
     median: float | None
+
+    @property
+    def sides(self) -> str:
+        return self.name if self.over == self.of else f"{self.over} / {self.of}"
 
 
 @dataclass(frozen=True, slots=True)

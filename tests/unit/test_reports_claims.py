@@ -15,7 +15,7 @@ def _said(document: made.Document) -> str:
 def test_a_ratio_is_told_with_its_pairs_and_what_they_say() -> None:
     said = _said(made.comparison())
     assert "tcp, overlay / direct (path across nodes, streams 1): median 0.871 of 3 pairs (0.862 to 0.878); " \
-           "overlay is lower in every pair, which is worse." in said  # fmt: skip
+           "every pair is below 1, which is worse." in said  # fmt: skip
 
 
 def test_pairs_on_both_sides_of_one_show_no_difference() -> None:
@@ -84,3 +84,9 @@ def test_a_samples_unit_is_the_suffix_of_its_name() -> None:
     assert units.of_name("latency_ms") == (1e-3, "s")
     assert units.of_name("requests_per_s") == (1, "1/s")
     assert units.of_name("flows") == (1, "count")
+
+
+def test_a_ratio_within_one_arm_is_called_by_its_name() -> None:
+    document = made.sweep()
+    document["ratios"] = [document["ratios"][3] | {"of": "pipeline", "name": "service over pod", "by": {}}]
+    assert "first packet, service over pod: median 0.144 of 5 pairs" in _said(document)

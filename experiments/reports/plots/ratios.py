@@ -31,7 +31,7 @@ def plot(result: Result) -> Plot | None:
 
 
 def label(ratio: Ratio) -> str:
-    what = f"{ratio.figure.replace('_', ' ')}: {ratio.over} / {ratio.of}"
+    what = f"{ratio.figure.replace('_', ' ')}: {ratio.sides}"
     return f"{what} ({summary.said(ratio.by)})" if ratio.by else what
 
 
