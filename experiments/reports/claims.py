@@ -6,9 +6,10 @@ Nothing is said to be larger unless every pair says so, or the difference exceed
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 from experiments.reports import summary, units
-from experiments.reports.result import Figure, Ratio, Result
+from experiments.reports.result import Figure, Ratio, Result, Verdict
 from experiments.reports.summary import Group
 
 
@@ -20,7 +21,7 @@ def _claims(result: Result) -> Iterator[str]:
     yield _runs(result)
     for ratio in result.ratios:
         yield _ratio(result, ratio)
-    for figure in result.figures:
+    for figure in result.own:
         groups = summary.groups(result, figure)
         if (along := summary.swept(result)) is not None:
             yield from _along(result, figure, groups, along)
@@ -33,7 +34,7 @@ def _runs(result: Result) -> str:
     verdicts = [run.fidelity.verdict for run in result.runs]
     if not verdicts:
         return "There is no run."
-    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("valid", "degraded", "invalid") if word in verdicts)
+    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in get_args(Verdict) if word in verdicts)
     failed = sum(run.error is not None for run in result.runs)
     said = f"Of {len(verdicts)} runs: {counts}" if len(verdicts) > 1 else f"The one run is {verdicts[0]}"
     return said + (f"; {failed} failed." if failed else ".") + (

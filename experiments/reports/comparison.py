@@ -86,7 +86,7 @@ def lines(a: Result, b: Result) -> tuple[Line, ...]:
 
 
 def _figures(a: Result, b: Result) -> Iterator[Line]:
-    for figure in a.figures:
+    for figure in a.own:
         other = b.figure(figure.name)
         if other is None or other.unit != figure.unit:
             continue

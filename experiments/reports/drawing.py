@@ -10,8 +10,8 @@ from experiments.reports.result import Result
 
 
 def plots(result: Result) -> Iterator[Plot]:
-    """Figures, ratios, then what went on over time."""
-    for figure in result.figures:
+    """The experiment's own figures, ratios, then what went on over time."""
+    for figure in result.own:
         if (drawn := quantities.plot(result, figure)) is not None:
             yield drawn
     if (drawn := ratios.plot(result)) is not None:

@@ -19,7 +19,7 @@ figure { margin: 1rem 0 } figure svg { max-width: 100%; height: auto } figcaptio
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem } th, td { text-align: left;
 padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top } th { color: #555; font-weight: 600 }
 .banner { border-left: .4rem solid; padding: .6rem 1rem; margin: 1rem 0 } .verdict { font-weight: 600 }
-.valid { border-color: #0072B2 } .degraded { border-color: #E69F00; background: #fff8ea }
+.valid { border-color: #0072B2 } .degraded, .unwatched { border-color: #E69F00; background: #fff8ea }
 .invalid { border-color: #D55E00; background: #fdf1ea }
 pre { overflow-x: auto; background: #f6f6f6; padding: .8rem; font-size: .85rem } summary { cursor: pointer }
 @media print { details:not([open]) { display: none } }

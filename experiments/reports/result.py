@@ -15,9 +15,10 @@ from cluster.problems import Problem, SpecError
 from experiments.reports.decoding import WrongFormatError, decode
 
 FILE = "results.json"
+_UNWATCHED = {"verdict": "unwatched", "culprits": ["nobody watched the machine meanwhile"], "figures": {}}
 VERSION = 1
 Unit = Literal["bit/s", "1/s", "s", "bytes", "ratio", "count", "percent"]
-Verdict = Literal["valid", "degraded", "invalid"]
+Verdict = Literal["valid", "degraded", "unwatched", "invalid"]
 Value = bool | int | float | str
 """Of a parameter."""
 Series = tuple[tuple[float, float], ...]
@@ -36,7 +37,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How far a run can be trusted, and if not wholly: why (`culprits`, sentences)."""
+    """How far a run can be trusted, and if not wholly: why (`culprits`, sentences). "unwatched": nobody can say."""
 
     verdict: Verdict
     culprits: tuple[str, ...]
@@ -137,6 +138,18 @@ class Result:
     ratios: tuple[Ratio, ...]
     expectations: tuple[Expectation, ...]
     claims: tuple[str, ...]
+    reported: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> tuple[Figure, ...]:
+        """The figures that the experiment is about: those that it names, or all that steps measure."""
+        if self.reported:
+            return tuple(figure for figure in self.figures if figure.name in self.reported)
+        return tuple(figure for figure in self.figures if "/" not in figure.name)
+
+    @property
+    def others(self) -> tuple[Figure, ...]:
+        return tuple(figure for figure in self.figures if figure not in self.own)
 
     def figure(self, name: str) -> Figure | None:
         return next((figure for figure in self.figures if figure.name == name), None)
@@ -163,7 +176,16 @@ def parse(document: object) -> Result:
     """Raises WrongFormatError."""
     if isinstance(document, Mapping) and document.get("version") != VERSION:
         raise WrongFormatError(f"version: found {document.get('version')!r}; must be {VERSION}")
-    return decode(Result, document)
+    return decode(Result, _with_verdicts(document))
+
+
+def _with_verdicts(document: object) -> object:
+    """A run that nobody watched has no report of its fidelity."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("runs"), list):
+        return document
+    runs = [{**run, "fidelity": run.get("fidelity") or _UNWATCHED} if isinstance(run, Mapping) else run
+            for run in document["runs"]]  # fmt: skip
+    return {**document, "runs": runs}
 
 
 def _problem(path: Path, message: str, line: int = 0) -> SpecError:

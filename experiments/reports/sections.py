@@ -15,6 +15,7 @@ from experiments.reports.result import Figure, Result, Run, Verdict
 _WORDS: dict[Verdict, str] = {
     "valid": "nothing that was watched disturbed the run",
     "degraded": "something disturbed it a little: its figures count, and are marked",
+    "unwatched": "nobody watched the machine, so nothing is known: its figures count, and are marked",
     "invalid": "the machine, not what was measured, set the figures: they are shown and enter no median",
 }
 _OPEN = 12
@@ -31,7 +32,7 @@ def opening(result: Result) -> Html:
 def verdict(result: Result) -> Html:
     """The worst verdict of all runs, before any number."""
     counts = Counter(run.fidelity.verdict for run in result.runs)
-    worst = next((word for word in ("invalid", "degraded") if counts[word]), "valid")
+    worst = next((word for word in ("invalid", "unwatched", "degraded") if counts[word]), "valid")
     said = ", ".join(f"{counts[word]} {word}" for word in _WORDS if counts[word]) or "none"
     culprits = Counter(culprit for run in result.runs for culprit in run.fidelity.culprits)
     reasons = unordered(f"{culprit}" + (f" ({times} runs)" if times > 1 else "") for culprit, times in culprits.most_common(5))
@@ -69,16 +70,24 @@ def _place(run: Run) -> str:
 def figures(result: Result, plots: Sequence[Plot]) -> Html:
     drawn = {plot.name: plot for plot in plots}
     content: list[str] = [element("h2", "The figures")]
-    for figure in result.figures:
+    for figure in result.own:
         better = f" {figure.better.capitalize()} is better." if figure.better else ""
         content += [element("h3", figure.name.replace("_", " ")), element("p", figure.text + better)]
         if (plot := drawn.get(style.file_name(figure.name))) is not None:
             content.append(picture(plot))
-        content.append(table(("Arm", "Parameters", "Median", "Smallest", "Largest", "Runs that count", "Others"),
-                             _medians(result, figure)))  # fmt: skip
+        content.append(_table(result, figure))
     if (plot := drawn.get("ratios")) is not None:
         content += [element("h3", plot.title), picture(plot)]
+    if measured := [figure for figure in result.others if any(figure.name in run.figures for run in result.runs)]:
+        tables = (part for figure in measured for part in (
+            element("h4", figure.name.replace("_", " ")), element("p", figure.text), _table(result, figure)))  # fmt: skip
+        content.append(folded("What was measured besides", *tables))
     return join(content)
+
+
+def _table(result: Result, figure: Figure) -> Html:
+    head = ("Arm", "Parameters", "Median", "Smallest", "Largest", "Runs that count", "Not simply valid")
+    return table(head, _medians(result, figure))
 
 
 def _medians(result: Result, figure: Figure) -> Iterator[tuple[str, ...]]:

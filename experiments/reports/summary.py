@@ -54,8 +54,9 @@ class Group:
         """What of these runs is not simply valid, in words: "2 invalid, 1 failed"; empty if all are."""
         failed = sum(run.counts and self.figure.name not in run.figures for run in self.runs)
         invalid = sum(not run.counts for run in self.runs)
-        degraded = sum(run.fidelity.verdict == "degraded" for run in self.counted)
-        counts = ((invalid, "invalid"), (failed, "without it"), (degraded, "degraded"))
+        doubtful = [run.fidelity.verdict for run in self.counted]
+        counts = ((invalid, "invalid"), (failed, "without it"),
+                  *((doubtful.count(word), word) for word in ("degraded", "unwatched")))  # fmt: skip
         return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 

@@ -90,3 +90,18 @@ def test_a_ratio_within_one_arm_is_called_by_its_name() -> None:
     document = made.sweep()
     document["ratios"] = [document["ratios"][3] | {"of": "pipeline", "name": "service over pod", "by": {}}]
     assert "first packet, service over pod: median 0.144 of 5 pairs" in _said(document)
+
+
+def test_a_run_that_nobody_watched_counts_and_is_marked() -> None:
+    document = made.ruined()
+    document["runs"][0]["fidelity"] = None
+    said = _said(document)
+    assert "Of 2 runs: 1 valid, 1 unwatched; 1 failed." in said
+    assert "gap of alone: 1 s in one run (1 without it, 1 unwatched)." in said
+
+
+def test_only_the_figures_that_an_experiment_names_are_its_own() -> None:
+    found = made.result(made.failover() | {"reported": ["gap"]})
+    assert [figure.name for figure in found.own] == ["gap"]
+    assert [figure.name for figure in found.others] == ["failed"]
+    assert not any(claim.startswith("failed of") for claim in claims.of(found))

@@ -29,7 +29,7 @@ def test_what_a_newer_writer_adds_is_passed_over() -> None:
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda document: document["runs"][1]["fidelity"].update(verdict="good"),
-     "runs[1].fidelity.verdict: found 'good'; must be one of 'valid', 'degraded', 'invalid'"),
+     "runs[1].fidelity.verdict: found 'good'; must be one of 'valid', 'degraded', 'unwatched', 'invalid'"),
     (lambda document: document["figures"][0].update(better="both"),
      "figures[0].better: found 'both'; must be one of 'higher', 'lower' or null"),
     (lambda document: document["runs"][0].update(seconds="long"), "runs[0].seconds: found 'long'; must be a number"),

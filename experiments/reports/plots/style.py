@@ -72,11 +72,11 @@ def file_name(text: str) -> str:
 
 
 def points(arms: Arms, arm: str, runs: Sequence[Run], counted: bool) -> dict[str, Any]:
-    """Keyword arguments of a scatter of these runs: hollow where degraded, a grey cross where not counted."""
+    """Keyword arguments of a scatter of these runs: hollow where not wholly valid, a grey cross where not counted."""
     if not counted:
         return {"marker": "x", "c": SET_ASIDE, "s": 30, "linewidths": 1.4, "zorder": 3}
     colour = arms.colour(arm)
-    faces = ["white" if run.fidelity.verdict == "degraded" else colour for run in runs]
+    faces = [colour if run.fidelity.verdict == "valid" else "white" for run in runs]
     return {"marker": arms.marker(arm), "c": faces, "edgecolors": colour, "s": 22, "linewidths": 1.1, "alpha": 0.8, "zorder": 3}
 
 
@@ -85,8 +85,7 @@ def key(canvas: Canvas, arms: Arms, runs: Sequence[Run], set_aside: bool, names:
     handles: list[Artist] = []
     if names:
         handles += [_handle(arms.marker(arm), arms.colour(arm), arms.colour(arm), arm) for arm in arms.names]
-    if any(run.fidelity.verdict == "degraded" for run in runs):
-        handles.append(_handle("o", INK, "white", "hollow: degraded run"))
+    handles += [_handle("o", INK, "white", f"hollow: {word} run") for word in _doubtful(runs)]
     if set_aside:
         handles.append(_handle("x", SET_ASIDE, SET_ASIDE, "invalid run, in no median"))
     if handles:
@@ -97,7 +96,7 @@ def line(arms: Arms, run: Run) -> dict[str, Any]:
     """Keyword arguments of a run's line over time: dashed where degraded, grey dots where the run does not count."""
     if not run.counts:
         return {"color": SET_ASIDE, "linewidth": 1.1, "linestyle": ":", "zorder": 1}
-    form = "--" if run.fidelity.verdict == "degraded" else "-"
+    form = "-" if run.fidelity.verdict == "valid" else "--"
     return {"color": arms.colour(run.arm), "linewidth": 1.2, "linestyle": form, "alpha": 0.75, "zorder": 2}
 
 
@@ -105,12 +104,15 @@ def key_of_lines(canvas: Canvas, arms: Arms, runs: Sequence[Run]) -> None:
     handles: list[Artist] = [
         Line2D([], [], color=arms.colour(arm), label=arm) for arm in arms.names if any(run.arm == arm for run in runs)
     ]
-    verdicts = {run.fidelity.verdict for run in runs}
-    if "degraded" in verdicts:
-        handles.append(Line2D([], [], color=INK, linestyle="--", label="degraded run"))
-    if "invalid" in verdicts:
+    handles += [Line2D([], [], color=INK, linestyle="--", label=f"{word} run") for word in _doubtful(runs)]
+    if any(not run.counts for run in runs):
         handles.append(Line2D([], [], color=SET_ASIDE, linestyle=":", label="invalid run"))
     canvas.legend(handles=handles, loc="outside upper left", ncols=4)
+
+
+def _doubtful(runs: Sequence[Run]) -> list[str]:
+    """Which verdicts there are between valid and invalid."""
+    return sorted({run.fidelity.verdict for run in runs} - {"valid", "invalid"})
 
 
 def _handle(marker: str, colour: str, face: str, label: str) -> Line2D:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from experiments.reports import summary, units
 from experiments.reports.plots import panels, style
 from experiments.reports.plots.style import Arms, Plot
-from experiments.reports.result import Result, Run, Series
+from experiments.reports.result import Result, Run, Series, Unit
 from experiments.reports.summary import Parameters
 from experiments.reports.units import Scale
 
@@ -53,8 +53,7 @@ def _named(run: Run) -> Iterator[tuple[bool, str, Series]]:
 
 def _plot(result: Result, stem: str, aside: bool, lines: Sequence[_Line]) -> Plot:
     quantity = stem.rpartition(": ")[2]
-    figure = result.figure(quantity)
-    factor, unit = (1.0, figure.unit) if figure else units.of_name(quantity)
+    factor, unit = _unit(result, stem, quantity, lines[0].part)
     tops: dict[tuple[str, Parameters], float] = {}
     for line in lines:
         key = (line.part, line.parameters)
@@ -77,6 +76,13 @@ def _plot(result: Result, stem: str, aside: bool, lines: Sequence[_Line]) -> Plo
     left_out = len(tops) - len(drawn)
     text = f"{stem} over time, one line per run." + (f" {left_out} with smaller values are not drawn." if left_out else "")
     return Plot(style.file_name(f"time {stem}"), stem.replace("_", " "), text, canvas, aside)
+
+
+def _unit(result: Result, stem: str, quantity: str, part: str) -> tuple[float, Unit]:
+    """Of the figure of that name, if there is one; else as the name's suffix says."""
+    names = (stem.replace(": ", "."), f"{quantity}/{part}", quantity)
+    figure = next(filter(None, map(result.figure, names)), None)
+    return (1.0, figure.unit) if figure else units.of_name(quantity)
 
 
 def _panel(panel: Axes, arms: Arms, lines: Sequence[_Line], factor: float, scale: Scale) -> None:
