@@ -62,7 +62,7 @@ def _ours(size: Size, directory: Path) -> dict[str, float]:
         began = time.monotonic()
         testbed.start(spec, name)
         up_s = time.monotonic() - began
-        used = before - memory.settled_bytes()
+        used = memory.settled_bytes() - before
         began = time.monotonic()
         testbed.output_of((*testbed.MININETES, "down", name))
         return {"up_s": up_s, "memory_bytes": used, "down_s": time.monotonic() - began}
@@ -76,7 +76,7 @@ def _floor(size: Size, _directory: Path) -> dict[str, float]:
     # One node more, without pods: the control plane's.
     with isolated.ready("floor", str(size.nodes + 1), str(size.nodes), str(size.pods_per_node)):
         up_s = time.monotonic() - began
-        return {"up_s": up_s, "memory_bytes": before - memory.settled_bytes()}
+        return {"up_s": up_s, "memory_bytes": memory.settled_bytes() - before}
 
 
 def _large(size: Size, directory: Path, progress: Progress) -> dict[str, Any]:

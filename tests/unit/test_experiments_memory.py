@@ -11,13 +11,29 @@ from experiments import memory
 MB = 1 << 20
 
 
-def test_meminfo_is_in_kb() -> None:
-    assert memory.parse_available("MemTotal:  24682416 kB\nMemAvailable:   23870908 kB\n") == 23870908 * 1024
+MEMINFO = """MemTotal:       24682416 kB
+MemAvailable:   23870908 kB
+Cached:          1419956 kB
+AnonPages:         32496 kB
+Shmem:              9000 kB
+KernelStack:        2000 kB
+PageTables:          504 kB
+Percpu:             1000 kB
+Slab:             291456 kB
+"""
 
 
-def test_meminfo_without_the_figure() -> None:
-    with pytest.raises(ValueError, match="MemAvailable"):
-        memory.parse_available("MemTotal: 1 kB\n")
+def test_what_is_in_use_is_added_up_and_cached_files_are_not() -> None:
+    assert memory.parse_used(MEMINFO) == (32496 + 9000 + 2000 + 504 + 1000 + 291456) * 1024
+
+
+def test_meminfo_without_one_of_the_figures() -> None:
+    with pytest.raises(ValueError, match="has no Slab"):
+        memory.parse_used(MEMINFO.replace("Slab:", "Other:"))
+
+
+def test_the_kernel_here_has_all_of_them() -> None:
+    assert memory.used_bytes() > 1 << 20
 
 
 def test_waits_until_nothing_changes_any_more() -> None:
