@@ -1,6 +1,7 @@
 """Scripted experiments, benchmarks and performance runs: steps in, results out.
 
     commands         mininetes perf, mininetes bench
+    fidelity         how far a run is to be trusted, and whose fault it is if it is not (a folder)
     quickstart       what `make run` shows: a testbed, who reaches whom, how fast
 
     scripted         experiments as files: mininetes experiment (a folder); library: those that come with this program

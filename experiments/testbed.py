@@ -85,6 +85,14 @@ class Testbed:
     def exec(self, target: str, *command: str) -> str:
         return output_of((*self.prefix(target), *command))
 
+    def process_id(self) -> int:
+        """Its sandbox's PID 1, as the host numbers it. Raises NoTestbedError."""
+        listed = json.loads(output_of((*MININETES, "list", "-o", "json")))
+        pids = {entry["name"]: int(entry["pid"]) for entry in listed if self.name in (None, entry["name"])}
+        if len(pids) != 1:
+            raise NoTestbedError(f"one testbed was meant, named {self.name or 'nothing'}; running: {', '.join(pids)}")
+        return next(iter(pids.values()))
+
     def inventory(self) -> Inventory:
         return parse_status(json.loads(self.output("status", "-o", "json")))
 
