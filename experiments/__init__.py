@@ -2,6 +2,7 @@
 
     commands         mininetes perf, mininetes bench
     fidelity         how far a run is to be trusted, and whose fault it is if it is not (a folder)
+    plain            the same spec on the kernel's own data plane, to compare with (a folder)
     quickstart       what `make run` shows: a testbed, who reaches whom, how fast
 
     scripted         experiments as files: mininetes experiment (a folder); library: those that come with this program
