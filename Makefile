@@ -62,8 +62,8 @@ policies: setup  ## NetworkPolicies to the end: all cases and 50 random clusters
 mutants: setup  ## Whether the tests of NetworkPolicies notice each of the wrong engines (an hour)
 	$(BIN)/python tests/mutants/run.py
 
-perf: setup  ## iperf3 between pods of the running testbed, on one node and across nodes
-	@$(BIN)/mininetes perf
+perf: setup  ## What SDN costs beside the kernel's own data plane: the performance suite (QUICK=1: two minutes)
+	@$(BIN)/mininetes bench suite $(if $(QUICK),--quick)
 
 bench: setup  ## Start-up, throughput and the API beside their floors and peers
 	$(BIN)/mininetes bench boot

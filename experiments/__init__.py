@@ -3,6 +3,7 @@
     commands         mininetes perf, mininetes bench
     fidelity         how far a run is to be trusted, and whose fault it is if it is not (a folder)
     plain            the same spec on the kernel's own data plane, to compare with (a folder)
+    suite            the performance suite: every cell of the published CNI benchmarks, beside plain (a folder)
     quickstart       what `make run` shows: a testbed, who reaches whom, how fast
 
     scripted         experiments as files: mininetes experiment (a folder); library: those that come with this program
@@ -11,6 +12,7 @@
     testbed          a testbed through the `mininetes` command: start, ask, end
     iperf            one iperf3 run between two machines, and what it said
     outside          every way from outside to a Service, and back out, tried: mininetes outside (outside_command)
+    environment      versions of programs, and the machine: what a result was measured on
     paths            which pods `perf` measures when nobody names any
     goals            a figure beside what it should be; the form of a benchmark's answer
     statistics       samples of interleaved rounds: pairs, ratios, medians
@@ -24,6 +26,7 @@
                      policy_throughput: what they cost packets
     services_bench   bench services: a Service's address beside its endpoint's, many Services beside few and beside
                      nft_peer; connecting is what connects
+    shaping_bench    bench shaping: what shaped links carry over what they should
     outside_bench    bench outside: node ports, load balancers, Ingress beside the pod itself
     programming_bench  bench programming: from the API to the last switch; switch_load does it inside the sandbox,
                      policy_programming for policies

@@ -17,11 +17,13 @@ from experiments import (
     policy_bench,
     programming_bench,
     services_bench,
+    shaping_bench,
     throughput,
 )
 from experiments.generated import Size
 from experiments.goals import Report
 from experiments.paths import Path
+from experiments.suite.command import bench_suite
 from experiments.testbed import CommandError, Testbed, exit_on_sigterm
 
 
@@ -106,6 +108,8 @@ def bench() -> None:
     """Measure this program against its floor and its peers, in one run. Exit status 1: a goal does not hold."""
 
 
+bench.add_command(bench_suite)
+
 _rounds_option = click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True,
                               help="How often each arm is measured; the arms take turns.")  # fmt: skip
 
@@ -155,6 +159,16 @@ def bench_api(rounds: int, objects: int, scale: bool, form: str) -> int:
 def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
     """A Service's address beside its endpoint's; many Services beside few, and beside nftables rules."""
     return _answer(lambda: services_bench.run(rounds, seconds, services, _progress), form)
+
+
+@bench.command("shaping")
+@click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often.")
+@click.option("--time", "seconds", type=click.IntRange(min=1), default=4, show_default=True, metavar="S",
+              help="Seconds per measurement.")  # fmt: skip
+@output_option("table", "json")
+def bench_shaping(rounds: int, seconds: int, form: str) -> int:
+    """Links of 10 Mbit/s to 1 Gbit/s: what they carry over what they are configured to carry, in both modes."""
+    return _answer(lambda: shaping_bench.run(rounds, seconds, _progress), form)
 
 
 @bench.command("outside")

@@ -42,6 +42,8 @@ class Options:
     reverse: bool = False
     length_bytes: int | None = None
     """Of what is sent at a time: a datagram, of UDP."""
+    omit_seconds: int = 0
+    """At the beginning, which do not count."""
 
     def arguments(self) -> list[str]:
         arguments = ["--time", str(self.seconds), "--parallel", str(self.parallel)]
@@ -52,6 +54,8 @@ class Options:
             arguments += ["--bandwidth", self.bandwidth]
         if self.length_bytes is not None:
             arguments += ["--length", str(self.length_bytes)]
+        if self.omit_seconds:
+            arguments += ["--omit", str(self.omit_seconds)]
         return [*arguments, "--reverse"] if self.reverse else arguments
 
 
@@ -90,7 +94,7 @@ def measure(
         on_begin()
         with _started(command) as process:
             try:
-                said, _ = process.communicate(timeout=options.seconds + _GRACE_S)
+                said, _ = process.communicate(timeout=options.seconds + options.omit_seconds + _GRACE_S)
             except subprocess.TimeoutExpired as error:
                 raise IperfError(f"no answer from {address} within {error.timeout:g} s") from error
     if process.returncode == _NOT_FOUND:
