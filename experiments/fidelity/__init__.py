@@ -9,7 +9,7 @@
                  at drops
     canary       the program whose sleeps tell how late timers are
 
-docs/decisions/018-fidelity.md says why these figures. Nothing here knows of iperf3 or of experiments: it watches
+docs/decisions/019-fidelity.md says why these figures. Nothing here knows of iperf3 or of experiments: it watches
 processes and interfaces.
 """
 
