@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cluster.commands import output_option, print_json, print_table
+from experiments import reports
 from experiments.suite import run, table
 from experiments.suite.run import Options
 from experiments.testbed import CommandError, exit_on_sigterm
@@ -29,6 +30,7 @@ def bench_suite(quick: bool, repetitions: int, seconds: int, seed: int, results:
     except CommandError as error:
         raise click.ClickException(str(error)) from error
     directory = run.write(document, results)
+    reports.write(directory)
     if form == "json":
         print_json(document)
     else:
@@ -36,5 +38,5 @@ def bench_suite(quick: bool, repetitions: int, seconds: int, seed: int, results:
         click.echo()
         for line in table.conclusions(document):
             click.echo(f"- {line}")
-    click.echo(f"results in {directory}", err=True)
+    click.echo(f"results.json and report.html in {directory}", err=True)
     return 0 if all(expectation["holds"] is not False for expectation in document["expectations"]) else 1

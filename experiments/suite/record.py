@@ -51,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Of two runs of one repetition each: the main figure of the load of `cell`, that of `over` by that of `of`."""
+    """Of two runs of one repetition each: the figure of `over`, an arm or one of its ways, by that of `of`."""
 
     name: str
     figure: str
@@ -107,7 +107,7 @@ def _within(
             by = {name: value for name, value in cell.parameters.items() if name != parameter}
             figure = MAIN_FIGURE[cell.load]
             pairs = _pairs(runs, (arm, cell), (arm, other(cell)), figure)
-            yield Ratio(f"{over} over {of} in {arm}", figure, arm, arm, by, pairs)
+            yield Ratio(f"{over} over {of} in {arm}", figure, f"{arm}, {over}", f"{arm}, {of}", by, pairs)
 
 
 def _pairs(runs: Sequence[Run], over: tuple[str, Cell], of: tuple[str, Cell], figure: str) -> tuple[float, ...]:
