@@ -61,10 +61,10 @@ class Group:
 
 
 def groups(result: Result, figure: Figure) -> tuple[Group, ...]:
-    """Those that have a run, parameter by parameter and within them arm by arm."""
+    """Those with runs that are about the figure, or failed: parameter by parameter and within them arm by arm."""
     found = (Group(figure, arm, chosen, matching(result, arm, chosen))
              for chosen in combinations(result) for arm in result.arms)  # fmt: skip
-    return tuple(group for group in found if group.runs)
+    return tuple(group for group in found if any(figure.name in run.figures or run.error for run in group.runs))
 
 
 def combinations(result: Result) -> Iterator[Parameters]:

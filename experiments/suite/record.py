@@ -107,7 +107,7 @@ def _within(
             by = {name: value for name, value in cell.parameters.items() if name != parameter}
             figure = MAIN_FIGURE[cell.load]
             pairs = _pairs(runs, (arm, cell), (arm, other(cell)), figure)
-            yield Ratio(f"{over} over {of} in {arm}", figure, f"{arm}, {over}", f"{arm}, {of}", by, pairs)
+            yield Ratio(f"{over} over {of} in {arm}", figure, arm, arm, by, pairs)
 
 
 def _pairs(runs: Sequence[Run], over: tuple[str, Cell], of: tuple[str, Cell], figure: str) -> tuple[float, ...]:
@@ -119,6 +119,22 @@ def _pairs(runs: Sequence[Run], over: tuple[str, Cell], of: tuple[str, Cell], fi
     }  # fmt: skip
     shared = sorted(by_repetition[over].keys() & by_repetition[of].keys())
     return tuple(by_repetition[over][number] / by_repetition[of][number] for number in shared)
+
+
+def reported(found: Sequence[Ratio]) -> list[Ratio]:
+    """Mininetes over plain cell by cell; the others one for each load, since a cell's tells little by itself."""
+    names = list(dict.fromkeys(ratio.name for ratio in found if ratio.over == ratio.of))
+    loads = list(dict.fromkeys(ratio.by["load"] for ratio in found))
+    pooled = ((load, overall(found, name, (load,), _path(name))) for name in names for load in loads)
+    return [
+        *(ratio for ratio in found if ratio.over != ratio.of),
+        *(replace(ratio, by={"load": load}) for load, ratio in pooled if ratio is not None),
+    ]
+
+
+def _path(name: str) -> str | None:
+    """On one node, overlay and direct mode are the same."""
+    return "cross-node" if name.startswith("overlay over direct") else None
 
 
 def overall(found: Iterable[Ratio], name: str, loads: Sequence[str], path: str | None = None) -> Ratio | None:

@@ -67,7 +67,7 @@ def run(options: Options, progress: Callable[[str], None]) -> dict[str, Any]:
         "method": _method(options), "seed": options.seed, "started": started, "seconds": time.monotonic() - began,
         "versions": environment.versions(), "machine": environment.machine(), "file": spec,
         "arms": list(ARMS), "parameters": _parameters(runs), "figures": record.figures(),
-        "runs": [one.to_json() for one in runs], "ratios": [ratio.to_json() for ratio in found],
+        "runs": [one.to_json() for one in runs], "ratios": [ratio.to_json() for ratio in record.reported(found)],
         "expectations": record.expectations(found, runs), "claims": record.claims(found, runs),
     }  # fmt: skip
 

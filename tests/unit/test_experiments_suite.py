@@ -94,6 +94,14 @@ def test_a_cause_is_told_where_overlay_and_direct_differ() -> None:
     assert record.expectations(record.ratios(within), within)[1]["found"] == "1.000"
 
 
+def test_what_is_within_an_arm_is_reported_load_by_load() -> None:
+    runs = [*RUNS, *(one("mininetes", DIRECT, n, 5.0) for n in range(3))]
+    found = record.reported(record.ratios(runs))
+    assert [(ratio.name, ratio.by["load"], len(ratio.pairs)) for ratio in found if ratio.over == ratio.of == "mininetes"] == [
+        ("service over pod in mininetes", "tcp-1", 3), ("overlay over direct in mininetes", "tcp-1", 3),
+    ]  # fmt: skip
+
+
 def test_claims_follow_from_the_runs() -> None:
     said = record.claims(record.ratios(RUNS), RUNS)
     assert said[0] == "TCP throughput: Mininetes has 0.50 of what the plain data plane has (median of 3 pairs)."
