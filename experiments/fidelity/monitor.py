@@ -96,7 +96,10 @@ class Monitor:
         programs = {"the canary": _program("canary")}
         own = processes.network_namespace(os.getpid())
         for pid in sorted(self._roots):
-            if processes.network_namespace(pid) not in (own, None):
+            there_in = processes.network_namespace(pid)
+            if there_in is None:
+                self._blind.append(f"{_watcher(pid)}: it has ended, or belongs to another user")
+            elif there_in != own:
                 there = [[link.name, link.netns, link.interface] for link in self._links if link.sandbox == pid]
                 programs[_watcher(pid)] = (*_enter(pid), *_program("sandbox_watch"), json.dumps(there))
         for name, argv in programs.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections import Counter
 from dataclasses import replace
@@ -123,6 +124,16 @@ def test_a_monitor_counts_its_own_and_the_canary_sings() -> None:
     assert "timer_late_p99_s" in fidelity.figures
     assert fidelity.verdict in VERDICTS
     assert not any("not watched" in culprit for culprit in fidelity.culprits)
+
+
+def test_a_process_that_is_not_there_makes_a_run_degraded() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    with Monitor({os.getpid(), ended.pid}) as monitor:
+        pass
+    assert f"not watched: the sandbox of process {ended.pid}: it has ended, or belongs to another user" in (
+        monitor.report().culprits
+    )
 
 
 def test_no_report_before_the_end() -> None:
