@@ -37,19 +37,20 @@ def _row(document: Mapping[str, Any], cell: Mapping[str, str]) -> Sequence[str]:
     return (*place, shown[MININETES], shown[PLAIN], found, used, _verdicts(runs))
 
 
-def _middle(runs: Sequence[Mapping[str, Any]], arm: str, figure: str) -> float | None:
-    values = [run["figures"][figure] for run in runs if run["arm"] == arm and figure in run["figures"] and _counts(run)]
+def _middle(runs: Sequence[Mapping[str, Any]], arm: str, figure: str, invalid: bool = False) -> float | None:
+    """The median of the runs that count; or of those that do not, since they are invalid."""
+    values = [run["figures"][figure] for run in runs if run["arm"] == arm and figure in run["figures"]
+              and run["error"] is None and (run["fidelity"]["verdict"] == "invalid") is invalid]  # fmt: skip
     return median(values) if values else None
-
-
-def _counts(run: Mapping[str, Any]) -> bool:
-    return run["error"] is None and run["fidelity"]["verdict"] != "invalid"
 
 
 def _shown(runs: Sequence[Mapping[str, Any]], arm: str, figure: str) -> str:
     scale, unit = _SCALES[figure]
-    value = _middle(runs, arm, figure)
-    return "no valid run" if value is None else f"{_number(value, scale)} {unit}"
+    for invalid in (False, True):
+        value = _middle(runs, arm, figure, invalid)
+        if value is not None:
+            return f"{_number(value, scale)} {unit}{', invalid' if invalid else ''}"
+    return "failed"
 
 
 def _number(value: float | None, scale: float) -> str:

@@ -121,7 +121,7 @@ def test_the_table_never_shows_a_number_without_its_verdict() -> None:
     runs = [*RUNS[:2], one("mininetes", POD, 2, 99.0, "degraded"), *(one("plain", POD, n, 9.0, "invalid") for n in range(3))]
     (row,) = table.rows(document(runs))
     assert row == (
-        "tcp-1", "cross-node", "pod", "overlay", "6.00 Gbit/s", "no valid run", "", "1.50 / -",
+        "tcp-1", "cross-node", "pod", "overlay", "6.00 Gbit/s", "9.00 Gbit/s, invalid", "", "1.50 / -",
         "2 valid, 1 degraded, 3 invalid",
     )  # fmt: skip
     assert "not valid, for instance: somebody else" in list(table.conclusions(document(runs)))
