@@ -74,6 +74,11 @@ def _service(name: str) -> dict[str, Any]:
             "spec": {"selector": {"app": name}, "ports": listed}}  # fmt: skip
 
 
+def cluster_ips(spec: Path) -> dict[str, IPAddress]:
+    """By the Service's name; the same in every network of the spec."""
+    return {port.name.split("/")[1]: port.address for port in planned.load(str(spec)).services}
+
+
 @contextmanager
 def up(modes: tuple[Mode, ...], directory: Path) -> Iterator[list[Arm]]:
     """All networks of these modes. Raises CommandError when one does not come up."""
@@ -81,19 +86,18 @@ def up(modes: tuple[Mode, ...], directory: Path) -> Iterator[list[Arm]]:
         arms = []
         for mode in modes:
             spec = generated.write(documents(mode), directory / f"{mode}.yaml")
-            services = {port.name.split("/")[1]: port.address for port in planned.load(str(spec)).services}
+            services = cluster_ips(spec)
             for name in ARMS:
                 running: Network = (
                     stack.enter_context(testbed.running(spec, f"suite-{mode}")) if name == MININETES
                     else stack.enter_context(network.running(spec))
                 )  # fmt: skip
-                arms.append(_arm(stack, name, mode, running, services))
+                arms.append(ready(stack, name, mode, running, services))
         yield arms
 
 
-def _arm(
-    stack: ExitStack, name: str, mode: Mode, running: Network, services: dict[str, IPAddress]
-) -> Arm:  # fmt: skip
+def ready(stack: ExitStack, name: str, mode: Mode, running: Network, services: dict[str, IPAddress]) -> Arm:
+    """With hands in its pods, and servers started; `services`: the cluster IP in front of each server."""
     inventory = running.inventory()
     addresses: dict[tuple[str, str], IPAddress] = {}
     for path, server in SERVERS.items():
