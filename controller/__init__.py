@@ -30,7 +30,9 @@ The map of this room, in the order in which data flows through it:
     outside       the world outside: what of it gets in, and as whom pods go out   some twenty flows per node
     output        the way out                                         fixed
 
-    policy_model, policy_matches, policy_groups, policy_parts, policy_clauses: what policies are made of
+    policy_rules  one policy, compiled; policy_model: as the pipeline sees it; policy_groups: which pods it selects
+    policy_parts  a rule as conjunctions; policy_clauses: as flows, kept by difference; policy_matches: what they match
+    policy_isolation    which pods are isolated, and the generation of each node
 
     policy_figures  what compiling policies costs, for bench policy
 

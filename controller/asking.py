@@ -63,7 +63,7 @@ class Asker:
         received = self._trace(target.node, f"{self._arrival(target.node)},{packet}")
         answer = self._answer(target.node, source, target, received)
         return Answer(
-            answer.reaches, answer.node, answer.table, (*self._rules(sent), *answer.allowed_by),
+            answer.reaches, answer.node, answer.table, (*self._rules(source.node, sent), *answer.allowed_by),
             answer.isolated_by, answer.direction,
         )  # fmt: skip
 
@@ -93,11 +93,11 @@ class Asker:
         direction = DENYING.get(last)
         subject = source if direction == "egress" else target
         isolated_by = tuple(self.compiler.policies.isolating(subject.key, direction)) if direction else ()
-        return Answer(last == OUTPUT, node, last, self._rules(steps), isolated_by, direction)
+        return Answer(last == OUTPUT, node, last, self._rules(node, steps), isolated_by, direction)
 
-    def _rules(self, steps: list[Flow]) -> tuple[RuleName, ...]:
+    def _rules(self, node: str, steps: list[Flow]) -> tuple[RuleName, ...]:
         judged = (step for step in steps if step.feature == Feature.POLICIES)
-        return tuple(rule for step in judged for rule in self.compiler.policies.rules_behind(step))
+        return tuple(rule for step in judged for rule in self.compiler.policies.rules_behind(node, step))
 
 
 def _keys(trace: str) -> Iterator[tuple[int, int]]:

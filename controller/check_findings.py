@@ -24,7 +24,6 @@ from controller.policy_model import (
 )
 from controller.state import NetworkState
 
-_EVERY_POD = Selection(None, (), ())
 Spec = Mapping[str, Any]
 
 
@@ -80,7 +79,7 @@ def _port_findings(
     path: Path, direction: Direction, policy: NetworkPolicy, rule: Rule, groups: Groups
 ) -> Iterator[Finding]:
     """A name must be some destination pod's, with that protocol."""
-    bearers: tuple[Peer, ...] = (policy.subjects,) if direction == "ingress" else rule.peers or (_EVERY_POD,)
+    bearers = rule.destinations(policy.subjects, direction)
     ranges = [port for port in rule.ports or () if isinstance(port, PortRange)]
     for index, port in enumerate(rule.ports or ()):
         here = (*path, "ports", index)

@@ -60,7 +60,8 @@ def _rules(state: NetworkState, key: ObjectKey, compiled: Policies) -> list[Rule
         case "Generation":
             return [classifier(cluster, cluster.node_by_name[name], compiled.generations.of(name))]
         case "Pod" if name in state.pods:
-            pod, isolated = state.pods[name], compiled.isolated(name)
+            pod = state.pods[name]
+            isolated = compiled.isolated(pod)
             return [
                 spoof_guard(cluster, pod, isolated),
                 own_traffic(pod, isolated),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from cluster.policy_names import RuleName
 from controller.actions import Action, Conjunction, Goto
 from controller.flow import Flow, FlowKey
 from controller.pipeline import CONNTRACK_COMMIT, EGRESS_POLICY, INGRESS_POLICY, L3_FORWARDING, Feature
@@ -39,18 +40,22 @@ class _Node:
     counts: dict[Slot, dict[Clause, int]] = field(default_factory=dict)
     flows: dict[Slot, Flow] = field(default_factory=dict)
     dirty: set[Slot] = field(default_factory=set)
+    allowing: dict[FlowKey, tuple[int, ...]] = field(default_factory=dict)
+    """The conjunctions behind each flow that allows."""
 
 
 class Clauses:
-    """All clauses there are, counted: a pod may be a peer of one rule twice. `policy_of` by conjunction."""
+    """All clauses there are, counted: a pod may be a peer of one rule twice. `rules` by conjunction."""
 
-    def __init__(self) -> None:
-        self.policy_of: dict[int, str] = {}
-        self.allowed_by: dict[FlowKey, tuple[int, ...]] = {}
-        """The conjunctions behind each flow that allows."""
+    def __init__(self, rules: Mapping[int, RuleName]) -> None:
+        self._rules = rules
         self._nodes: defaultdict[str, _Node] = defaultdict(_Node)
         self._dirty: set[str] = set()
         self._made: WeakValueDictionary[tuple[Slot, tuple[Clause, ...]], Flow] = WeakValueDictionary()
+
+    def allowing(self, node: str, key: FlowKey) -> tuple[int, ...]:
+        """The conjunctions for which a flow of this node allows; none where it does not."""
+        return self._nodes[node].allowing.get(key, ())
 
     def add(self, node: str, slots: Iterable[Slot], clause: Clause, times: int) -> None:
         """`times` is +1 or -1."""
@@ -85,14 +90,14 @@ class Clauses:
         """The flow that a slot has now, put in the place of the one that it had."""
         before = place.flows.pop(slot, None)
         if before is not None:
-            self.allowed_by.pop(before.key, None)
+            place.allowing.pop(before.key, None)
         counts = place.counts[slot]
         if not counts:
             del place.counts[slot]
             return None
         flow = place.flows[slot] = self._flow(slot, counts)
         if isinstance(flow.actions[0], Goto):
-            self.allowed_by[flow.key] = tuple(sorted({number for number, _, _ in counts}))
+            place.allowing[flow.key] = tuple(sorted({number for number, _, _ in counts}))
         return flow
 
     def _flow(self, slot: Slot, clauses: Iterable[Clause]) -> Flow:
@@ -110,7 +115,7 @@ class Clauses:
             actions = (Goto(ALLOWED[table]),)
         else:
             actions = tuple(Conjunction(*clause) for clause in ordered)
-        owner = _owner({self.policy_of[number] for number, _, _ in ordered})
+        owner = _owner({self._rules[number].policy for number, _, _ in ordered})
         return Flow(table, priority, match_of(word), actions, Feature.POLICIES, owner)
 
 

@@ -50,6 +50,9 @@ class Selection:
     pods: Selector
 
 
+EVERY_POD = Selection(None, (), ())
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Addresses of `cidr` but those of `excepted`."""
@@ -84,6 +87,10 @@ class Rule:
 
     peers: tuple[Peer, ...] | None
     ports: tuple[PortRange | NamedPort, ...] | None
+
+    def destinations(self, subjects: Selection, direction: Direction) -> tuple[Peer, ...]:
+        """Who is connected to under this rule. A named port is theirs."""
+        return (subjects,) if direction == "ingress" else self.peers or (EVERY_POD,)
 
 
 @dataclass(frozen=True, slots=True)

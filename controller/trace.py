@@ -152,7 +152,7 @@ class Tracer:
         for step in traced.steps:
             flow = self.compiler.tables[node].flows.get((step.table_id, step.cookie or 0))
             owner = flow.owner if flow else ""
-            rules = tuple(self.compiler.policies.rules_behind(flow)) if flow else ()
+            rules = tuple(self.compiler.policies.rules_behind(node, flow)) if flow else ()
             note, actions = self._note(step, flow), tuple(step.actions)
             yield Step(PIPELINE[step.table_id].name, step.match, owner, note, actions, rules)
 

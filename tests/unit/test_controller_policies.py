@@ -122,13 +122,26 @@ def test_a_named_port_of_an_egress_rule_for_everybody_is_open_only_where_pods_ha
         assert sum(f"_dst={address}," in match for match in matches) == 1, matches
 
 
+def test_a_rule_is_still_named_on_one_node_when_another_has_no_subject_any_more() -> None:
+    """The nodes' flows are the same object."""
+    state = state_of(CLUSTER, labelled("a", 1, 2), labelled("b", 2, 3), policy(ingress=[{"ports": [{"port": 80}]}]))
+    compiler = Compiler(state)
+    compiler.update(state, apply(state, [Change("Pod", "default/b", None)]))
+    named = [
+        str(name)
+        for flow in compiler.tables["control-plane"]
+        for name in compiler.policies.rules_behind("control-plane", flow)
+    ]
+    assert named == ["NetworkPolicy default/p: spec.ingress[0]"]
+
+
 def test_without_policies_nothing_is_left() -> None:
     objects = product(3)
     state = state_of(CLUSTER, *objects)
     compiler = Compiler(state)
     compiler.update(state, apply(state, [Change("NetworkPolicy", "default/p", None)]))
     assert of_policies(compiler) == []
-    assert compiler.policies.isolated("default/t0") == frozenset()
+    assert compiler.policies.isolated(state.pods["default/t0"]) == frozenset()
     assert compiler.policies.generations.of("control-plane") == 0
 
 
