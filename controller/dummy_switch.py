@@ -13,21 +13,20 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from cluster.model import OF_PORT_EDGE, OF_PORT_TRUNK, OF_PORT_TUNNEL, Cluster, Edge, Node
+from cluster.waiting import wait_until
 from controller.flow import FlowTable
 from controller.state import NetworkState
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 OPENFLOW = "OpenFlow13"
 START_TIMEOUT_S = 20.0
-POLL_S = 0.01
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PCAP_HEADER, PCAP_RECORD = 24, 16
 EDGE_PORT = "edge0"
@@ -37,21 +36,22 @@ class SwitchError(Exception):
     """A program of Open vSwitch refused something, or did not start; carries what it said."""
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Raises TimeoutError, naming `what`."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {timeout_s:g} s")
-        time.sleep(POLL_S)
-
-
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A packet that left the switch, with the port's name."""
 
     port: str
     packet: bytes
+
+
+def _listens(path: Path) -> bool:
+    """A socket is there before its program listens: whoever asks then is refused."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        try:
+            tried.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
 
 class DummySwitch:
@@ -98,7 +98,7 @@ class DummySwitch:
         self._run("ovsdb-tool", "create", str(database), str(SCHEMA))
         remote = f"--remote=punix:{self.directory}/db.sock"
         self._stack.append(self._spawn("ovsdb-server", str(database), remote))
-        wait_until((self.directory / "db.sock").exists, START_TIMEOUT_S, "ovsdb-server's socket")
+        wait_until(lambda: _listens(self.directory / "db.sock"), START_TIMEOUT_S, "ovsdb-server's socket")
         self.vsctl("--no-wait", "init")
         self._vswitchd: subprocess.Popen[bytes] | None = None
         self.start_vswitchd()
@@ -107,7 +107,7 @@ class DummySwitch:
         """Also after `stop_vswitchd`: its bridges come back, its flows do not."""
         database = f"unix:{self.directory}/db.sock"
         self._vswitchd = self._spawn("ovs-vswitchd", "--enable-dummy=override", "--disable-system", database)
-        wait_until(self._control_path().exists, START_TIMEOUT_S, "ovs-vswitchd's control socket")
+        wait_until(lambda: _listens(self._control_path()), START_TIMEOUT_S, "ovs-vswitchd's control socket")
 
     def stop_vswitchd(self) -> None:
         process = getattr(self, "_vswitchd", None)

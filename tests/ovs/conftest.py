@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_api import FakeApi
 
-from controller.dummy_switch import DummySwitch, wait_until
+from cluster.waiting import Timeout, wait_until
+from controller.dummy_switch import DummySwitch
 from controller.state import NetworkState
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ class ControllerProcess:
             wait_until(
                 lambda: self._api.observed[0] >= revision, REALISED_TIMEOUT_S, f"controller at revision {revision}"
             )
-        except TimeoutError as late:
+        except Timeout as late:
             raise AssertionError(f"{late}; observed {self._api.observed}\n{self.log}") from late
         return self._api.observed[1]
 

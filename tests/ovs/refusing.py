@@ -11,8 +11,9 @@ from conftest import free_port
 from specs import cluster_object, model, pod_object
 
 from cluster.client import Batch, Event
+from cluster.waiting import wait_until
 from controller import framework
-from controller.dummy_switch import DummySwitch, wait_until
+from controller.dummy_switch import DummySwitch
 from controller.flow import Flow
 from controller.realiser import Realiser
 from controller.state import state_of

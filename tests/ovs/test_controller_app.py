@@ -11,8 +11,9 @@ from specs import cluster_object, model, pod_object, service_object, slice_objec
 from world import World
 
 from cluster.model import GATEWAY_MAC, REFUSING_ADDRESSES
+from cluster.waiting import wait_until
 from controller.compiler import compile
-from controller.dummy_switch import trunk_name, wait_until
+from controller.dummy_switch import trunk_name
 from controller.pipeline import ENDPOINT_DNAT, SESSION_AFFINITY, TABLE_ID
 from controller.realiser import REVALIDATED_S
 from controller.state import state_of
