@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -16,6 +17,8 @@ from world import Arrival, World
 from cluster.reading.config import resolve
 from controller.dummy_switch import trunk_name
 
+_VARYING = re.compile(r"(?<=recirc_id\()0x\w+|(?<=recirc\()0x\w+|packets:.*(?=actions:)")
+"""Of a flow in the datapath: the numbers by which tables call each other, and what it has counted."""
 PORT, TARGET_PORT, CLUSTER_IP = 80, 8080, ip_address("10.96.0.10")
 Spec = Mapping[str, Any]
 
@@ -81,6 +84,13 @@ DENY_INGRESS = {"podSelector": {}, "policyTypes": ["Ingress"]}
 DENY_ALL = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
+def among_all(port: int) -> Spec:
+    """Everybody is isolated, and may talk to everybody on one port."""
+    everybody: Spec = {"podSelector": {}}
+    ports = [{"port": port}]
+    return {**DENY_ALL, "ingress": [{"from": [everybody], "ports": ports}], "egress": [{"to": [everybody], "ports": ports}]}
+
+
 @contextmanager
 def shop(**options: Any) -> Iterator[Shop]:
     document = cluster_object(nodes=2, ip_family="dual")
@@ -88,6 +98,15 @@ def shop(**options: Any) -> Iterator[Shop]:
     document["network"] |= options
     with policy_world(resolve(document)) as world:
         yield Shop(world)
+
+
+def cached(made: Shop, target: str, tcp_src: int) -> set[str]:
+    """The datapath's flows for what is sent on an established connection: matches with their masks, and actions."""
+    made.net.switch.control("dpctl/del-flows")
+    for _ in range(3):
+        assert len(made.more("a", target, tcp_src)) == 1
+    flows = made.net.switch.control("dpctl/dump-flows").splitlines()
+    return {_VARYING.sub("", flow) for flow in flows if "actions:" in flow}
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +148,17 @@ def test_reevaluation_cuts_what_is_established(target: str) -> None:
         assert made.more("a", target, 1201) == []
         made.policies(server={**of(target), "ingress": [{"from": [of("a")]}]}, back={**of("a"), "policyTypes": ["Ingress"]})
         assert len(made.more("a", target, 1201)) == 1
+
+
+@pytest.mark.parametrize("target", ["b", "c"])
+def test_policies_cost_an_established_connection_nothing(target: str) -> None:
+    """Its packets meet the very flows in the datapath that they would meet if there were no policy."""
+    with shop() as made:
+        made.connect("a", target, 1251)
+        without = cached(made, target, 1251)
+        made.policies(**{f"p{port}": among_all(port) for port in (PORT, *range(1000, 1100))})
+        made.connect("a", target, 1252)
+        assert cached(made, target, 1252) == without != set()
 
 
 def test_a_connection_that_was_never_answered_is_judged_anew(shared: Shop) -> None:
