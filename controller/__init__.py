@@ -37,6 +37,7 @@ The map of this room, in the order in which data flows through it:
     policy_figures  what compiling policies costs, for bench policy
 
     compiler      NetworkState -> one FlowTable per node, recompiling only what changed
+    decode        what a switch says that it holds
     encode        flows and groups -> OpenFlow 1.3 bytes, bundles
     desired       watched batches -> what every switch must hold
     events        what switches say, without the framework

@@ -8,7 +8,7 @@ front of them. `tests/unit/test_controller_encode.py` reads every kind of messag
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cluster.model import IPAddress
@@ -94,11 +94,14 @@ def flush_connections(ended: Translation, zone: int) -> Message:
     return Message(OFPT_EXPERIMENTER, body + _property(NXT_CT_ZONE_ID, struct.pack("!H", zone)))
 
 
-def _tuple(address_type: int, address: IPAddress | None, port_type: int, port: int) -> bytes:
-    if address is None:
-        return _property(port_type, struct.pack("!H", port))
-    mapped = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
-    return _property(address_type, mapped) + _property(port_type, struct.pack("!H", port))
+def _tuple(address_type: int, address: IPAddress | None, port_type: int, port: int | None) -> bytes:
+    parts = []
+    if address is not None:
+        mapped = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+        parts.append(_property(address_type, mapped))
+    if port is not None:
+        parts.append(_property(port_type, struct.pack("!H", port)))
+    return b"".join(parts)
 
 
 def _property(kind: int, content: bytes) -> bytes:
@@ -124,25 +127,6 @@ def ask_flows(xid: int) -> bytes:
 
 def ask_groups(xid: int) -> bytes:
     return Message(OFPT_MULTIPART_REQUEST, struct.pack("!HH4xI4x", OFPMP_GROUP, 0, OFPG_ALL)).encode(xid)
-
-
-def flow_keys(body: bytes) -> Iterator[FlowKey]:
-    """Table and cookie of each entry of an OFPMP_FLOW reply's body; the rest is skipped by its length."""
-    offset = 0
-    while offset < len(body):
-        length, table_id = struct.unpack_from("!HB", body, offset)
-        (cookie,) = struct.unpack_from("!Q", body, offset + 24)
-        yield table_id, cookie
-        offset += length
-
-
-def group_ids(body: bytes) -> Iterator[int]:
-    """The id of each entry of an OFPMP_GROUP reply's body."""
-    offset = 0
-    while offset < len(body):
-        length, group_id = struct.unpack_from("!H2xI", body, offset)
-        yield group_id
-        offset += length
 
 
 def bundle(bundle_id: int, messages: Iterable[tuple[int, Message]], open_xid: int, commit_xid: int) -> bytes:

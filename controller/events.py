@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,9 +11,9 @@ from controller.flow import FlowKey
 
 @dataclass(frozen=True, slots=True)
 class HeldFlows:
-    """Part of a switch's answer to what flows it holds; `last` ends it."""
+    """Part of a switch's answer to what flows it holds; `last` ends it. `wires`: match and instructions of each."""
 
-    keys: tuple[FlowKey, ...]
+    wires: Mapping[FlowKey, bytes]
     last: bool
 
 

@@ -180,11 +180,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A Service port's address (None: any node's) and one that it leads to, as connection tables may hold it."""
+    """A Service port's address (None: any node's) and one that it leads to, as connection tables may hold it.
+    Without a port: whatever Service led there.
+    """
 
     protocol: str
     address: IPAddress | None
-    service_port: int
+    service_port: int | None
     endpoint: IPAddress
     target_port: int
 

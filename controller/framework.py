@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar
 
-from controller.encode import flow_keys, group_ids
+from controller import decode
 from controller.events import BarrierAnswer, Handler, HeldFlows, HeldGroups, PacketIn, Received, Refused
 
 LOG = logging.getLogger("controller.framework")
@@ -159,12 +159,12 @@ class Application(_Base):  # type: ignore[misc]
 
     @_on(_events.EventOFPFlowStatsReply)
     def _flow_stats(self, event: Any) -> None:
-        keys = tuple(key for body in event.msg.body for key in flow_keys(body.wire))
-        self._pass(event.msg, HeldFlows(keys, not event.msg.flags & OFPMPF_REPLY_MORE))
+        wires = dict(entry for body in event.msg.body for entry in decode.flows(body.wire))
+        self._pass(event.msg, HeldFlows(wires, not event.msg.flags & OFPMPF_REPLY_MORE))
 
     @_on(_events.EventOFPGroupStatsReply)
     def _group_stats(self, event: Any) -> None:
-        ids = tuple(group_id for body in event.msg.body for group_id in group_ids(body.wire))
+        ids = tuple(group_id for body in event.msg.body for group_id in decode.group_ids(body.wire))
         self._pass(event.msg, HeldGroups(ids, not event.msg.flags & OFPMPF_REPLY_MORE))
 
     @_on(_events.EventOFPBarrierReply)

@@ -78,8 +78,8 @@ class Realiser:
         if switch is None or self._connections.get(connection.dpid) is not connection:
             return
         match message:
-            case HeldFlows(keys, last):
-                switch.holds_flows(keys, last)
+            case HeldFlows(wires, last):
+                switch.holds_flows(wires, last)
             case HeldGroups(ids, last):
                 switch.holds_groups(ids, last)
             case BarrierAnswer(xid):

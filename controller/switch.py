@@ -7,10 +7,11 @@ next begins when the barrier behind it is answered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from controller import encode
+from cluster.model import REFUSING_ADDRESSES
+from controller import decode, encode
 from controller.encode import Message
 from controller.flow import Flow, FlowKey, FlowTable, Group, Translation
 from controller.pipeline import SESSION_AFFINITY, TABLE_ID
@@ -54,6 +55,7 @@ class Switch:
         self.node = name
         self._zone = zone
         self._ended: list[Translation] = []
+        self._found: dict[FlowKey, Translation] = {}
         self._compared = (0, 0, 0)
         self.flow_mods_sent = 0
         self.realised_revision = 0
@@ -74,9 +76,14 @@ class Switch:
         """Ask what it holds."""
         self._send(encode.ask_flows(self._next_xid()) + encode.ask_groups(self._next_xid()))
 
-    def holds_flows(self, keys: Iterable[FlowKey], last: bool) -> None:
-        """What the switch has learned by itself is its own."""
-        self._flows.update(key for key in keys if key[0] != TABLE_ID[SESSION_AFFINITY])
+    def holds_flows(self, wires: Mapping[FlowKey, bytes], last: bool) -> None:
+        """Match and instructions by key. What the switch has learned by itself is its own."""
+        for key, wire in wires.items():
+            if key[0] == TABLE_ID[SESSION_AFFINITY]:
+                continue
+            self._flows.add(key)
+            if translation := decode.udp_translation(wire):
+                self._found[key] = translation
         self._read(encode.OFPMP_FLOW, last)
 
     def holds_groups(self, ids: Iterable[int], last: bool) -> None:
@@ -141,12 +148,24 @@ class Switch:
 
     def _difference(self, table: FlowTable) -> Iterator[Message]:
         """In the order that no flow ever names a group that is not there, and no packet finds no flow."""
+        self._ended += self._ended_meanwhile(table)
         held_flows, held_groups = self._flows | self.refused.keys(), self._groups | self.refused.keys()
         yield from (encode.add_group(group) for key, group in table.groups.items() if key not in held_groups)
         yield from (encode.add_flow(flow) for key, flow in table.flows.items() if key not in held_flows)
         yield from (encode.delete_flow(key) for key in sorted(self._flows - table.flows.keys()))
         yield from (encode.delete_group(group_id) for group_id in sorted(self._groups - table.groups.keys()))
         self._flows, self._groups = set(table.flows), set(table.groups)
+
+    def _ended_meanwhile(self, table: FlowTable) -> Iterable[Translation]:
+        """Where the flows that an earlier controller left translate UDP to and nothing does any more: who ended while
+        no controller ran. The address that refuses is never anybody's.
+        """
+        found, self._found = self._found, {}
+        ended = {translation for key, translation in found.items() if key not in table.flows}
+        if not ended:
+            return ()
+        refusing = {one for one in ended if one.endpoint in REFUSING_ADDRESSES.values()}
+        return refusing | ended - {decode.udp_translation(flow.wire) for flow in table.flows.values()}
 
     def _begin(self, revision: int, messages: Sequence[Message]) -> None:
         """Nothing to send: realised at once. Else bundles, and a barrier behind them."""

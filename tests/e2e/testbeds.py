@@ -212,9 +212,14 @@ class Testbed:
         return [int(word) for word in found]
 
     def kill(self, pattern: str) -> int:
-        """kill -9 the one process whose command line matches; returns its number."""
-        found = self.process_ids(pattern)
-        assert len(found) == 1, f"{pattern}: {found}"
+        """kill -9 the one process whose command line matches, when there is one; returns its number."""
+        found: list[int] = []
+
+        def one() -> bool:
+            found[:] = self.process_ids(pattern)
+            return len(found) == 1
+
+        wait_until(one, PATIENCE_S, f"one process {pattern}")
         self.exec("sandbox", "kill", "-9", str(found[0])).output  # noqa: B018
         return found[0]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from specs import model, pod_object
+from wire import Wire, messages
 
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
@@ -18,24 +18,9 @@ from controller.state import state_of
 from controller.switch import Switch
 
 
-@dataclass
-class Wire:
-    """Takes what a Switch sends."""
-
-    sent: list[bytes] = field(default_factory=list)
-
-    def send(self, wire: bytes) -> None:
-        self.sent.append(wire)
-
-
 def xids(wire: bytes, kind: int) -> list[int]:
     """Transaction ids of the messages of one type."""
-    found, offset = [], 0
-    while offset < len(wire):
-        if wire[offset + 1] == kind:
-            found.append(int.from_bytes(wire[offset + 4 : offset + 8], "big"))
-        offset += int.from_bytes(wire[offset + 2 : offset + 4], "big")
-    return found
+    return [xid for found, xid, _ in messages(wire) if found == kind]
 
 
 OFPT_BARRIER_REQUEST, OFPT_EXPERIMENTER, OFPT_FLOW_MOD = 20, 4, 14
@@ -51,7 +36,7 @@ def ready_switch() -> tuple[Switch, Wire]:
     wire = Wire()
     switch = Switch(model(nodes=1).nodes[0].name, conntrack_zones(1)[0], wire.send)
     switch.connected()
-    switch.holds_flows((), last=True)
+    switch.holds_flows({}, last=True)
     switch.holds_groups((), last=True)
     wire.sent.clear()
     return switch, wire

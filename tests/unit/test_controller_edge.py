@@ -94,7 +94,7 @@ def world() -> World:
     edge = Connection()
     realiser.posted(Batch(1, (Event("ADDED", CLUSTER),), reset=True))
     realiser.connected(edge)
-    realiser.received(edge, HeldFlows((), last=True))
+    realiser.received(edge, HeldFlows({}, last=True))
     realiser.received(edge, HeldGroups((), last=True))
     made = World(realiser, edge, later, reports)
     made.settle()

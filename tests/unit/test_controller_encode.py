@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.reading.config import resolve
-from controller import encode
+from controller import decode, encode
 from controller.balancing import HASH_VALUES, shared_group
 from controller.compiler import compile
 from controller.flow import Flow, FlowTable
@@ -132,11 +132,12 @@ def test_requests_name_what_they_ask_for() -> None:
     assert struct.unpack("!H", encode.ask_groups(1)[8:10]) == (encode.OFPMP_GROUP,)
 
 
-def test_statistics_are_read_without_their_matches() -> None:
-    entry = struct.pack("!HB21xQ24x", 56, 7, 0xABCDEF)
-    assert list(encode.flow_keys(entry * 2)) == [(7, 0xABCDEF)] * 2
+def test_statistics_are_read_as_names_and_what_was_sent() -> None:
+    wire = some_flow().wire
+    entry = struct.pack("!HB21xQ16x", 48 + len(wire), 7, 0xABCDEF) + wire
+    assert list(decode.flows(entry * 2)) == [((7, 0xABCDEF), wire)] * 2
     group = struct.pack("!H2xI32x", 40, 99)
-    assert list(encode.group_ids(group * 3)) == [99] * 3
+    assert list(decode.group_ids(group * 3)) == [99] * 3
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
