@@ -37,7 +37,7 @@ class Options:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        return (*cells.IDLE, *(cells.QUICK if self.quick else cells.ALL))
+        return (cells.IDLE[0], *cells.QUICK) if self.quick else (*cells.IDLE, *cells.ALL)
 
 
 def order(options: Options) -> list[tuple[int, Cell, str]]:
