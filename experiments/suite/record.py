@@ -152,12 +152,12 @@ def expectations(found: Sequence[Ratio], runs: Sequence[Run]) -> list[dict[str, 
     service = _median(overall(found, f"service over pod in {MININETES}", _TCP))
     tunnel = _median(overall(found, f"overlay over direct in {MININETES}", _TCP, "cross-node"))
     within = None if tunnel is None else low <= tunnel <= high
-    cause = "" if within is not False or tunnel is None else f": {_cause(tunnel, runs)}"
+    cause = _cause(tunnel, runs) if tunnel is not None and within is False else ""
     return [
         {"text": f"TCP by a Service is at least {SERVICE_OVER_POD} of TCP to its pod",
          "holds": None if service is None else service >= SERVICE_OVER_POD, "found": _said(service)},
         {"text": f"TCP between nodes in overlay mode is {low} to {high} of direct mode, or the cause is told",
-         "holds": within if within is not False else bool(cause), "found": _said(tunnel) + cause},
+         "holds": within if within is not False else bool(cause), "found": f"{_said(tunnel)}{': ' if cause else ''}{cause}"},
     ]  # fmt: skip
 
 

@@ -41,15 +41,23 @@ class Options:
 
 
 def order(options: Options) -> list[tuple[int, Cell, str]]:
-    """Repetition, cell and arm: cells in an order of chance, both arms of a cell one after the other, in turn first."""
+    """Repetition, cell and arm: loads and paths in an order of chance, and so the cells of each, which are compared; both
+    arms of a cell one after the other, in turn first.
+    """
     chance = random.Random(options.seed)
     found = []
     for repetition in range(options.repetitions):
-        shuffled = [*options.cells]
-        chance.shuffle(shuffled)
-        for number, cell in enumerate(shuffled):
+        for number, cell in enumerate(_shuffled(options.cells, chance)):
             found += [(repetition, cell, arm) for arm in ARMS[:: 1 if (number + repetition) % 2 == 0 else -1]]
     return found
+
+
+def _shuffled(some: Sequence[Cell], chance: random.Random) -> Iterator[Cell]:
+    together = list(dict.fromkeys((cell.load, cell.path) for cell in some))
+    chance.shuffle(together)
+    for load, path in together:
+        compared = [cell for cell in some if (cell.load, cell.path) == (load, path)]
+        yield from chance.sample(compared, len(compared))
 
 
 def run(options: Options, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -115,7 +123,7 @@ def _method(options: Options) -> str:
     return (
         f"The same spec, two workers and three pods, in overlay and direct mode, as Mininetes runs it and on the kernel's "
         f"own data plane (routes, VXLAN, nftables), all up at the same time. Every cell {options.repetitions} times for "
-        f"{options.seconds} s, cells in an order drawn from the seed, both arms of a cell one after the other. Ratios are "
+        f"{options.seconds} s, cells in an order drawn from the seed, those that are compared near each other, both arms of a cell one after the other. Ratios are "
         f"of runs of one repetition; absolute figures are medians. Runs whose fidelity is invalid are in no figure."
     )
 

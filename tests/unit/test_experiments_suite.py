@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,18 @@ def test_what_is_within_an_arm_is_reported_load_by_load() -> None:
     assert [(ratio.name, ratio.by["load"], len(ratio.pairs)) for ratio in found if ratio.over == ratio.of == "mininetes"] == [
         ("service over pod in mininetes", "tcp-1", 3), ("overlay over direct in mininetes", "tcp-1", 3),
     ]  # fmt: skip
+
+
+def test_a_difference_without_a_cause_does_not_hold() -> None:
+    runs = [*RUNS, *(one("mininetes", DIRECT, n, 2.5, busy={}) for n in range(3))]
+    tunnel = record.expectations(record.ratios(runs), runs)[1]
+    assert (tunnel["holds"], tunnel["found"]) == (False, "2.000")
+
+
+def test_what_is_compared_is_measured_near_each_other() -> None:
+    planned = [(cell.load, cell.path) for _, cell, _ in run.order(Options(repetitions=1))]
+    changes = sum(before != after for before, after in pairwise(planned))
+    assert changes + 1 == len(set(planned))
 
 
 def test_claims_follow_from_the_runs() -> None:
