@@ -45,6 +45,8 @@ MAIN_FIGURE = {
     "connections": "connections", "idle": "processors",
 }  # fmt: skip
 """The one that a load is about."""
+REPORTED = ("throughput", "requests", "connections", "latency_p99", "processors", "memory")
+"""What a report is about; the other figures stand in its appendix."""
 FIGURES = (
     ("throughput", "bit/s", "higher", "what the receiver got, of payload (iperf3)"),
     ("lost", "ratio", "lower", "datagrams that did not arrive, of a sender that sends as fast as it can (iperf3)"),

@@ -74,7 +74,7 @@ def run(options: Options, progress: Callable[[str], None]) -> dict[str, Any]:
         "question": "How much of the kernel's own data plane is left when Open vSwitch and a controller do its work?",
         "method": _method(options), "seed": options.seed, "started": started, "seconds": time.monotonic() - began,
         "versions": environment.versions(), "machine": environment.machine(), "file": spec,
-        "arms": list(ARMS), "parameters": _parameters(runs), "figures": record.figures(),
+        "arms": list(ARMS), "parameters": _parameters(runs), "figures": record.figures(), "reported": list(cells.REPORTED),
         "runs": [one.to_json() for one in runs], "ratios": [ratio.to_json() for ratio in record.reported(found)],
         "expectations": record.expectations(found, runs), "claims": record.claims(found, runs),
     }  # fmt: skip

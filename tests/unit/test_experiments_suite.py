@@ -64,6 +64,10 @@ def test_the_quick_selection_is_one() -> None:
     assert len(set(cells.ALL)) == 2 * 5 * 2 * 2
 
 
+def test_what_is_reported_is_a_figure() -> None:
+    assert set(cells.REPORTED) < {name for name, *_ in cells.FIGURES}
+
+
 def test_ratios_are_of_runs_of_one_repetition() -> None:
     assert ratio(RUNS, "mininetes over plain").pairs == pytest.approx((0.5, 0.6, 0.4))
     within = ratio(RUNS, "service over pod in mininetes")
