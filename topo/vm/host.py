@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Run:
     kubeconfig: Path | None = None
     tell: Callable[[str], None] = lambda _: None
     _lines: Lines = field(default_factory=Lines)
+    _heard_early: deque[tuple[str, Any]] = field(default_factory=deque)
+    """What came together with a message that was waited for."""
 
     def __call__(self) -> int:
         """The command's exit status; 128 + its number if a signal ended this first. Raises MachineError."""
@@ -57,6 +60,9 @@ class Run:
                 return self._serve(running)
         except Interrupted as interrupt:
             return 128 + interrupt.number
+        except BrokenPipeError:
+            # Whoever read the command's output has enough of it.
+            return 128 + signal.SIGPIPE
 
     def _boot(self, stack: ExitStack) -> Running:
         """A guest that is ready for its command, by the fastest means that works."""
@@ -72,6 +78,7 @@ class Run:
                 accelerator.remember_failure()
                 self.tell("/dev/kvm opens, but no guest runs with it: emulating the processor")
                 self._lines = Lines()
+                self._heard_early.clear()
                 continue
             except BaseException:
                 running.end()
@@ -85,7 +92,7 @@ class Run:
     def _await(self, running: Running, wanted: str, timeout_s: float) -> None:
         control = running.ports[protocol.CONTROL]
         deadline = time.monotonic() + timeout_s
-        while True:
+        while not self._has_come(wanted):
             control.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
                 data = control.recv(_CHUNK_BYTES)
@@ -96,12 +103,18 @@ class Run:
                     f"the virtual machine did not start ({running.accelerator}, no {wanted!r} within "
                     f"{timeout_s:g} s or before its end); it said:\n{running.last_words()}"
                 )
-            for kind, value in self._lines.feed(data):
-                if kind == protocol.LACKS:
-                    raise MachineError(f"the virtual machine could not be set up: {value}")
-                if kind == wanted:
-                    control.settimeout(None)
-                    return
+            self._heard_early.extend(self._lines.feed(data))
+
+        control.settimeout(None)
+
+    def _has_come(self, wanted: str) -> bool:
+        while self._heard_early:
+            kind, value = self._heard_early.popleft()
+            if kind == protocol.LACKS:
+                raise MachineError(f"the virtual machine could not be set up: {value}")
+            if kind == wanted:
+                return True
+        return False
 
     def _serve(self, running: Running) -> int:
         control = running.ports[protocol.CONTROL]
@@ -127,8 +140,11 @@ class Run:
                 ready = sorted((key.data for key, _ in selector.select()), key=list(protocol.PORTS).index, reverse=True)
                 for name in ready:
                     data = running.ports[name].recv(_CHUNK_BYTES)
-                    if not data:
+                    if not data and name == protocol.CONTROL:
                         return None
+                    if not data:
+                        selector.unregister(running.ports[name])
+                        continue
                     if name != protocol.CONTROL:
                         _write_all(sinks[name], data)
                         continue
