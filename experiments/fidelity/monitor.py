@@ -41,8 +41,8 @@ _PING_S = 10.0
 class Monitor:
     """`process_ids`: the run's own roots: this process, PID 1 of each testbed. All that descend from them are the run.
 
-    The interfaces of their sandboxes are watched, too. What they shape is found and held to its shaper's word; `links` says
-    more about some: what they should be, how to measure their delay. `drops_planned`: the run loses packets on purpose,
+    The interfaces of their sandboxes are watched, too. What they shape is found and held to its shaper's word; `links`
+    says more about some: what they should be, how to measure their delay. `drops_planned`: the run loses packets on purpose,
     so that says nothing against it.
     """
 

@@ -1,7 +1,8 @@
 """What a sandbox's interfaces lost and its shaped links carried, until standard input ends; then say so, as JSON.
 
-Run in the sandbox's namespaces, with its links as one JSON argument: [[name, network namespace or "", interface], …]; other
-interfaces that are shaped by HTB or TBF are found. It is handed over as text, so it needs nothing but the standard library.
+Run in the sandbox's namespaces, with its links as one JSON argument: [[name, network namespace or "", interface], …];
+other interfaces that are shaped by HTB or TBF are found. It is handed over as text, so it needs nothing but the
+standard library.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ class Link:
 
 def shaped(netns: str) -> list[str]:
     """The interfaces of a namespace whose qdisc is a shaper."""
-    with visiting(netns), contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)) as own:
-        found = set()
+    found = set()
+    with visiting(netns), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as own:
         for _, body in dump(own, RTM_GETQDISC, struct.pack("=BxxxiIII", socket.AF_UNSPEC, 0, 0, 0, 0)):
             if attributes(body[20:])[TCA_KIND].rstrip(b"\0") in (b"htb", b"tbf"):
                 found.add(socket.if_indextoname(struct.unpack_from("=i", body, 4)[0]))

@@ -55,7 +55,7 @@ FIGURES = (
     ("connections", "1/s", "higher", "connect, one byte there, one back, close; one after the other"),
     ("latency_p50", "s", "lower", "half of the requests, or connections, took no longer"),
     ("latency_p99", "s", "lower", "of a hundred requests, or connections, 99 took no longer"),
-    ("processors", "count", "lower", "processors in use meanwhile, whoever used them; idle: by the network's own processes"),
-    ("network_processors", "count", "lower", "processors that the network's own processes used: its switch and control plane"),
+    ("processors", "count", "lower", "processors in use meanwhile, by whomever; idle: by the network's own processes"),
+    ("network_processors", "count", "lower", "processors that the network's own processes used, switch and control plane"),
     ("memory", "bytes", "lower", "memory of the network's own processes (proportional set size)"),
 )

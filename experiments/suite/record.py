@@ -157,7 +157,8 @@ def expectations(found: Sequence[Ratio], runs: Sequence[Run]) -> list[dict[str, 
         {"text": f"TCP by a Service is at least {SERVICE_OVER_POD} of TCP to its pod",
          "holds": None if service is None else service >= SERVICE_OVER_POD, "found": _said(service)},
         {"text": f"TCP between nodes in overlay mode is {low} to {high} of direct mode, or the cause is told",
-         "holds": within if within is not False else bool(cause), "found": f"{_said(tunnel)}{': ' if cause else ''}{cause}"},
+         "holds": within if within is not False else bool(cause),
+         "found": f"{_said(tunnel)}: {cause}" if cause else _said(tunnel)},
     ]  # fmt: skip
 
 
@@ -178,8 +179,8 @@ def _cause(tunnel: float, runs: Sequence[Run]) -> str:
     switch = per_bit["overlay", "switch_busy"] / per_bit["direct", "switch_busy"]
     machine = per_bit["overlay", "cpu_busy"] / per_bit["direct", "cpu_busy"]
     return (
-        f"{slow} mode is the slower one; for each bit, the switch works {switch:.2f} times as long in overlay mode as in "
-        f"direct mode, the whole machine {machine:.2f} times as long"
+        f"{slow} mode is the slower one; for each bit, the switch works {switch:.2f} times as long in overlay mode as "
+        f"in direct mode, the whole machine {machine:.2f} times as long"
     )
 
 
@@ -210,7 +211,9 @@ def claims(found: Sequence[Ratio], runs: Sequence[Run]) -> list[str]:
         if used:
             said.append(f"Idle, {arm} takes {median(used) / 1e6:.0f} MB for its own processes.")
     invalid = sum(not run.counts for run in runs)
-    return [*said, *([f"{invalid} of {len(runs)} runs were invalid or failed; they are in no figure."] if invalid else [])]
+    if invalid:
+        said.append(f"{invalid} of {len(runs)} runs were invalid or failed; they are in no figure.")
+    return said
 
 
 def _cells(ratio: Ratio) -> str:

@@ -41,8 +41,10 @@ class Options:
 
 
 def order(options: Options) -> list[tuple[int, Cell, str]]:
-    """Repetition, cell and arm: loads and paths in an order of chance, and so the cells of each, which are compared; both
-    arms of a cell one after the other, in turn first.
+    """Repetition, cell and arm.
+
+    Loads and paths come in an order of chance, and so do the cells of each, which are compared; both arms of a cell one
+    after the other, in turn first.
     """
     chance = random.Random(options.seed)
     found = []
@@ -74,7 +76,8 @@ def run(options: Options, progress: Callable[[str], None]) -> dict[str, Any]:
         "question": "How much of the kernel's own data plane is left when Open vSwitch and a controller do its work?",
         "method": _method(options), "seed": options.seed, "started": started, "seconds": time.monotonic() - began,
         "versions": environment.versions(), "machine": environment.machine(), "file": spec,
-        "arms": list(ARMS), "parameters": _parameters(runs), "figures": record.figures(), "reported": list(cells.REPORTED),
+        "arms": list(ARMS), "parameters": _parameters(runs), "figures": record.figures(),
+        "reported": list(cells.REPORTED),
         "runs": [one.to_json() for one in runs], "ratios": [ratio.to_json() for ratio in record.reported(found)],
         "expectations": record.expectations(found, runs), "claims": record.claims(found, runs),
     }  # fmt: skip
@@ -121,9 +124,10 @@ def _said(done: Run) -> str:
 
 def _method(options: Options) -> str:
     return (
-        f"The same spec, two workers and three pods, in overlay and direct mode, as Mininetes runs it and on the kernel's "
-        f"own data plane (routes, VXLAN, nftables), all up at the same time. Every cell {options.repetitions} times for "
-        f"{options.seconds} s, cells in an order drawn from the seed, those that are compared near each other, both arms of a cell one after the other. Ratios are "
+        f"The same spec, two workers and three pods, in overlay and direct mode, as Mininetes runs it and on the "
+        f"kernel's own data plane (routes, VXLAN, nftables), all up at the same time. Every cell {options.repetitions} "
+        f"times for {options.seconds} s, cells in an order drawn from the seed, those that are compared near each "
+        f"other, both arms of a cell one after the other. Ratios are "
         f"of runs of one repetition; absolute figures are medians. Runs whose fidelity is invalid are in no figure."
     )
 

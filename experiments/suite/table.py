@@ -10,7 +10,9 @@ from experiments.suite.arms import ARMS, MININETES, PLAIN
 from experiments.suite.cells import MAIN_FIGURE
 
 HEADER = ("LOAD", "PATH", "TO", "MODE", "MININETES", "PLAIN", "RATIO", "PROCESSORS", "FIDELITY")
-_SCALES = {"throughput": (1e9, "Gbit/s"), "requests": (1e3, "k/s"), "connections": (1e3, "k/s"), "processors": (1.0, "cpu")}
+_SCALES = {
+    "throughput": (1e9, "Gbit/s"), "requests": (1e3, "k/s"), "connections": (1e3, "k/s"), "processors": (1.0, "cpu"),
+}  # fmt: skip
 
 
 def rows(document: Mapping[str, Any]) -> list[Sequence[str]]:
