@@ -188,6 +188,17 @@ class Node:
         return mac(MAC_TUNNEL, self.index)
 
 
+@dataclass(frozen=True, slots=True)
+class PortMapping:
+    """A port of a node that is also one of the host (kind's extraPortMappings); `host_port` 0 = any free one."""
+
+    node: str
+    container_port: int
+    listen_address: IPAddress
+    host_port: int
+    protocol: Literal["TCP", "UDP"]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Everything that the cluster document says, resolved."""
@@ -206,6 +217,7 @@ class Cluster:
     api_server_address: str = "127.0.0.1"
     api_server_port: int = 0
     """Where the API is reached on the host; port 0 = any free one."""
+    port_mappings: tuple[PortMapping, ...] = ()
     node_grace_s: float = 1.0
     """How long a node may be silent before it counts as NotReady (--node-monitor-grace-period; there 50 s)."""
     toleration_s: int = 2

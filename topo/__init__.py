@@ -6,6 +6,7 @@ The sandbox
     sandbox       one testbed = one set of Linux namespaces: make it, find it, enter it
     machine       what the host must have, told with the command that installs it
     init          PID 1: keeps the services running, starts and reaps container processes
+    port_mappings ports of the host that lead to ports of nodes
     services      which programs those services are; forked: how they start without a new interpreter
     rootfs        what files look like in there: the host's, read-only; a private root for pods
     confine       become a process of a pod or node: its network, its files, few capabilities

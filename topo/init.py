@@ -43,9 +43,9 @@ class _Running:
 class Init:
     """The loop. One per sandbox."""
 
-    def __init__(self, run: Path, api_fd: int) -> None:
+    def __init__(self, run: Path, api_fd: int, *mapped_fds: int) -> None:
         self._run = run
-        self._services = [_Running(service) for service in services.all_services(api_fd)]
+        self._services = [_Running(service) for service in services.all_services(api_fd, mapped_fds)]
         self._environment = services.environment()
         self._selector = selectors.DefaultSelector()
         self._processes = Processes(self._selector)
@@ -180,9 +180,10 @@ class Init:
             agent.close()
 
 
-def main(run: Path, api_fd: int) -> NoReturn:
-    """Be PID 1, in a fresh child. `run`: the run directory (the host's path); `api_fd`: the API's listening socket."""
-    forked.become(f"mininetes init {run}", keep=[api_fd])
+def main(run: Path, api_fd: int, *mapped_fds: int) -> NoReturn:
+    """Be PID 1, in a fresh child. `run`: the run directory (the host's path); `api_fd`: the API's listening socket;
+    `mapped_fds`: the sockets of the cluster's port mappings."""
+    forked.become(f"mininetes init {run}", keep=[api_fd, *mapped_fds])
     rootfs.build(str(run))
     (Path(rootfs.RUN) / "logs").mkdir(exist_ok=True)
     # Not before: a file that is open for writing keeps its mount from becoming read-only.
@@ -195,4 +196,4 @@ def main(run: Path, api_fd: int) -> NoReturn:
     services.prepare_ovs_database()
     # Three descriptors for every container process.
     limits.raise_open_files()
-    Init(Path(rootfs.RUN), api_fd).serve_forever()
+    Init(Path(rootfs.RUN), api_fd, *mapped_fds).serve_forever()

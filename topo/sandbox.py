@@ -17,10 +17,10 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from cluster.problems import MachineError, NoTestbedError
 from cluster.run_directory import API_SOCKET, KUBECONFIG, NAME_VARIABLE
@@ -111,15 +111,17 @@ def create(name: str) -> Testbed:
     return testbed
 
 
-First = Callable[[Path, int], NoReturn]
-"""What PID 1 does: with its run directory and the descriptor of the API's listening socket."""
+class First(Protocol):
+    """What PID 1 does: with its run directory, and the descriptors of the API's listening socket and of the others."""
+
+    def __call__(self, run: Path, api_fd: int, /, *others: int) -> NoReturn: ...
 
 
-def start(testbed: Testbed, log: Path, api_listener: socket.socket, first: First) -> None:
+def start(testbed: Testbed, log: Path, listeners: Sequence[socket.socket], first: First) -> None:
     """Start PID 1 of the sandbox, detached from the caller, its messages in `log`. Returns when it holds the lock.
 
-    `api_listener`, a socket in the host's network, is where the API server will answer. PID 1 goes on with the
-    caller's interpreter, whose threads and descriptors it does not have.
+    `listeners` are sockets in the host's network: where the API server will answer, and those of port mappings. PID 1
+    goes on with the caller's interpreter, whose threads and other descriptors it does not have.
 
     Raises MachineError where the kernel does not let this user make namespaces.
     """
@@ -133,7 +135,7 @@ def start(testbed: Testbed, log: Path, api_listener: socket.socket, first: First
         directory = testbed.directory
         _detach(testbed, log, report_write)
         os.close(report_write)
-        _be_first(directory, api_listener.fileno(), first)
+        _be_first(directory, [listener.fileno() for listener in listeners], first)
     os.close(report_write)
     os.waitpid(child, 0)
     with os.fdopen(report_read) as report:
@@ -182,9 +184,9 @@ def _detach(testbed: Testbed, log: Path, report: int) -> None:
         os._exit(1)
 
 
-def _be_first(directory: Path, api_fd: int, first: First) -> NoReturn:
+def _be_first(directory: Path, fds: Sequence[int], first: First) -> NoReturn:
     try:
-        first(directory, api_fd)
+        first(directory, *fds)
     except BaseException:
         traceback.print_exc()
     finally:

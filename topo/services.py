@@ -38,8 +38,10 @@ def _python(
     return Service(name, (module, *arguments), needs, module=True, inherits=inherits)
 
 
-def all_services(api_fd: int) -> tuple[Service, ...]:
-    """In the order of start. `api_fd`: the listening socket on the host, which outlives the API server."""
+def all_services(api_fd: int, mapped_fds: tuple[int, ...] = ()) -> tuple[Service, ...]:
+    """In the order of start. `api_fd`: the listening socket on the host, which outlives the API server; `mapped_fds`:
+    those of the ports that lead to nodes."""
+    mappings = _python("port-mappings", "topo.port_mappings", *map(str, mapped_fds), inherits=mapped_fds)
     return (
         Service("ovsdb-server", ("ovsdb-server", OVS_DATABASE, f"--remote=punix:{OVS_SOCKET}", "--pidfile")),
         _python(
@@ -53,6 +55,7 @@ def all_services(api_fd: int) -> tuple[Service, ...]:
         _python("responder", "topo.responder"),
         # Last, and when the others have started: nothing of a cluster's start waits for it.
         _python("kubelet", "topo.kubelet", needs=(f"{rootfs.RUN}/{API_TLS_SOCKET}",)),
+        *((mappings,) if mapped_fds else ()),
     )
 
 

@@ -7,6 +7,7 @@
     manifests            one manifest, checked
     config               the cluster document (kind's or ours) -> model.Cluster; config_fields: its schema
     underlay             a named topology -> switches and links; underlay_findings: what can be wrong with it
+    port_mappings        ports of the host that lead to ports of nodes
     addressing           which addresses a cluster has
     notices              what is accepted and has no effect
     spec                 all of the above in one call: paths -> Spec

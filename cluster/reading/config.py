@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.model import Client, Cluster, Edge, IPFamily, Network, Node, Role
 from cluster.problems import Problem, SpecError
-from cluster.reading import addressing, underlay
+from cluster.reading import addressing, port_mappings, underlay
 from cluster.reading.config_fields import (
     API_VERSION,
     KIND_API_VERSION,
@@ -24,6 +24,7 @@ from cluster.reading.config_fields import (
 from cluster.reading.documents import Document
 from cluster.reading.findings import Finding, Path, found, suggestion
 from cluster.reading.jsonschema_findings import Validator
+from cluster.reading.port_mappings import MAX_PORT
 from cluster.reading.schema import without, without_nulls
 from cluster.reading.syntax import CIDR_RULE, DNS_LABEL_RULE, is_cidr, is_dns_label, is_ip, label_findings
 from cluster.reading.underlay_findings import graph_findings, option_findings, shape_findings
@@ -37,8 +38,6 @@ DEFAULT_DOCUMENT: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Cluster"
 """What a spec without a cluster document gets."""
 
 DEFAULT_API_SERVER_ADDRESS = "127.0.0.1"
-MAX_PORT = 65535
-
 
 
 def is_cluster(data: Mapping[str, Any]) -> bool:
@@ -75,6 +74,7 @@ def resolve(document: Mapping[str, Any]) -> Cluster:
         addressing.underlay_subnets(family),
     )
     edge = Edge(network.switches[0], addressing.router_addresses(family)) if clients and network.switches else None
+    mappings = port_mappings.port_mappings(_named_nodes(data), family)
     return Cluster(
         name=data.get("name", DEFAULT_NAME),
         nodes=nodes,
@@ -87,6 +87,7 @@ def resolve(document: Mapping[str, Any]) -> Cluster:
         load_balancer_pools=addressing.pools(networking),
         api_server_address=networking.get("apiServerAddress", DEFAULT_API_SERVER_ADDRESS),
         api_server_port=max(networking.get("apiServerPort", 0), 0),
+        port_mappings=tuple(mappings),
         node_grace_s=data.get("nodeFailure", {}).get("gracePeriodSeconds", Cluster.node_grace_s),
         toleration_s=data.get("nodeFailure", {}).get("tolerationSeconds", Cluster.toleration_s),
     )
@@ -181,6 +182,7 @@ def _belongs_to_ours(finding: Finding) -> Finding:
 def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator[Finding]:
     yield from _name_findings(data)
     yield from _node_findings(data)
+    yield from port_mappings.findings(_named_nodes(data))
     yield from _mtu_findings(data)
     yield from _exempt_findings(data)
     yield from _under(("networking",), _api_server_findings(data.get("networking", {})))

@@ -80,7 +80,6 @@ JOB_FIELDS: Mapping[str, str] = {
 
 KIND_NODE_FIELDS: Mapping[str, str] = {
     "extraMounts": "nodes share the machine's file system, read-only",
-    "extraPortMappings": "nodes are reached from inside the testbed: put a client on the underlay with externalClients",
     "image": "nodes run no image",
     "kubeadmConfigPatches": "there is no kubeadm",
     "kubeadmConfigPatchesJSON6902": "there is no kubeadm",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 from kubernetes.client import ApiException
-from service_site import HTTP, Site, ips, server
-from test_service_changes import LOAD
+from rolling import ROLLOUT_S, Rolling, under_load
+from service_site import Site, ips
 from titles import INGRESS_TITLES, carried, upstream
 
 from cluster.ingress_annotations import DEFAULT_CLASS
@@ -24,9 +22,9 @@ from topo.waiting import wait_until
 Object = dict[str, Any]
 GROUP = "networking.k8s.io/v1"
 MERGE = "application/merge-patch+json"
-RATE = 100
+OUTSIDE = "client/client1"
+RATE, SECONDS = 100, 10
 REPLICAS = 4
-ROLLOUT_S = 60
 EXTERNAL_IP = "172.18.0.200"
 _numbers = itertools.count(1)
 
@@ -184,6 +182,12 @@ def controller(site: Site) -> Iterator[str]:
         kind(site, each["kind"]).delete(name=each["metadata"]["name"], namespace=where)
 
 
+def outside_address(site: Site) -> str:
+    """Of the controller's load balancer."""
+    service = kind(site, "Service").get(name=CONTROLLER, namespace=NAMESPACE).to_dict()
+    return str(service["status"]["loadBalancer"]["ingress"][0]["ip"])
+
+
 def answered(site: Site, address: str, wanted: Callable[[str], bool], host: str = "") -> None:
     """Wait until the controller answers a request for this host so."""
     options = ["-H", f"Host: {host}"] if host else []
@@ -195,55 +199,21 @@ def answered(site: Site, address: str, wanted: Callable[[str], bool], host: str 
     wait_until(asked, ROLLOUT_S, f"{host or 'any host'} at the ingress controller")
 
 
-def workload() -> Object:
-    """A Deployment whose pods, told to end, answer for a second more."""
-    labels = {"app": "behind"}
-    template = server("x", "", labels, args=["--delay-shutdown=1"])
-    del template["spec"]["nodeName"]
-    template["spec"]["terminationGracePeriodSeconds"] = 5
-    template["spec"]["containers"][0]["readinessProbe"] = {
-        "httpGet": {"path": "/hostname", "port": HTTP}, "periodSeconds": 1,
-    }  # fmt: skip
-    return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "behind"},
-        "spec": {
-            "replicas": REPLICAS, "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
-        },
-    }  # fmt: skip
-
-
-def is_rolled_out(site: Site) -> bool:
-    found = site.get("Deployment", "behind")
-    status = found.get("status", {})
-    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
-    return status.get("observedGeneration") == found["metadata"]["generation"] and counts == {REPLICAS}
-
-
-@contextmanager
-def under_load(site: Site, address: str, seconds: float) -> Iterator[Object]:
-    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, "client2", "--", "python3", "-c", LOAD)
-    with Popen([*argv, address, "80", str(RATE), str(seconds)], stdout=PIPE, text=True) as process:
-        found: Object = {}
-        yield found
-        said, _ = process.communicate(timeout=seconds + 60)
-        found |= json.loads(said)
-
-
 def test_no_request_fails_while_pods_and_ingresses_change(site: Site, controller: str) -> None:
-    """First every pod is replaced, then Ingresses come, change and go, under one load."""
+    """First every pod is replaced, then Ingresses come, change and go, under one load of a client outside."""
+    pods = Rolling("behind", REPLICAS, answers_on_s=1)
     service = {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "behind"},
-        "spec": {"selector": {"app": "behind"}, "ports": [{"port": 80, "targetPort": "http"}]},
+        "spec": {"selector": pods.labels, "ports": [{"port": 80, "targetPort": "http"}]},
     }  # fmt: skip
     rule = ingress("behind", ("/", "Prefix"), service="behind", ingressClassName="nginx")
-    with existing(site, workload(), service, rule):
-        wait_until(lambda: is_rolled_out(site), ROLLOUT_S, "its pods")
+    with existing(site, pods.deployment(), service, rule):
+        pods.rolled_out(site)
         answered(site, controller, lambda said: said.startswith("behind-"))
-        with under_load(site, controller, 10) as load:
+        site.synced()
+        with under_load(site, outside_address(site), SECONDS, OUTSIDE, RATE) as load:
             time.sleep(1)  # the load begins a moment later
-            site.patch("Deployment", "behind", {"spec": {"template": {"metadata": {"annotations": {"again": "1"}}}}})
-            wait_until(lambda: is_rolled_out(site), ROLLOUT_S, "other pods")
+            pods.replace_all(site)
             for number in range(4):
                 other = ingress(f"other-{number}", ("/", "Prefix"), host="other.example", ingressClassName="nginx",
                                 service="behind")  # fmt: skip
@@ -251,7 +221,7 @@ def test_no_request_fails_while_pods_and_ingresses_change(site: Site, controller
                     answered(site, controller, lambda said: said.startswith("behind-"), "other.example")
                 more = {"spec": {"rules": [*rule["spec"]["rules"], {**rule["spec"]["rules"][0], "host": f"h{number}.example"}]}}
                 kind(site, "Ingress").patch(body=more, name="behind", namespace="default", content_type=MERGE)
-        assert load["made"] == 10 * RATE
+        assert load["made"] == SECONDS * RATE
         assert load["failed"] == {}, load
         assert len(load["answered"]) > REPLICAS, "old pods and new ones have answered"
 
@@ -275,15 +245,13 @@ def test_the_status_has_the_address(site: Site, controller: str) -> None:
 def test_the_backend_hears_of_a_client_outside(site: Site, controller: str) -> None:
     """By the load balancer of the controller, whose Service keeps the addresses of clients."""
     client, *_ = site.testbed.status()["clients"]
-    service = kind(site, "Service").get(name=CONTROLLER, namespace=NAMESPACE).to_dict()
-    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
     web = {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "xff"},
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
     }  # fmt: skip
     with existing(site, web, ingress("xff", ("/", "Prefix"), host="out.example", service="xff", ingressClassName="nginx")):
         answered(site, controller, lambda said: said in ("s1", "s2", "s3"), "out.example")
-        url = f"http://{address}/header?key=X-Forwarded-For"
+        url = f"http://{outside_address(site)}/header?key=X-Forwarded-For"
         asked = ("curl", "-s", "-m", "5", "-H", "Host: out.example", url)
         assert site.testbed.exec(f"client/{client['name']}", *asked).stdout in client["ips"]
 

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
+from rolling import Rolling, under_load
 from service_answers import DUAL, HTTP_PORT, NAMES, UDP_PORT, WEB, answers, becomes, families
 from service_site import HTTP, UDP, WORKERS, Site, ips, server
-from test_service_changes import deployment, rolled_out, under_load
 from test_service_endpoints import ending
 from titles import FROM_OUTSIDE, SERVICE_TITLES, carried, reason_left_out, upstream
-
-from topo.waiting import wait_until
 
 OUTSIDE = "client/client1"
 NODES = {
@@ -271,15 +269,15 @@ def test_source_ranges(site: Site) -> None:
 )
 @pytest.mark.parametrize("policy", ["Cluster", "Local"])
 def test_rolling_update_behind_a_load_balancer(site: Site, policy: str) -> None:
-    site.create(deployment())
-    with site.service({"app": "rolling"}, **BALANCED, externalTrafficPolicy=policy) as service:
+    pods = Rolling()
+    site.create(pods.deployment())
+    with site.service(pods.labels, **BALANCED, externalTrafficPolicy=policy) as service:
         (host,) = vips(site, service)
-        wait_until(lambda: rolled_out(site), 60, "20 pods")
+        pods.rolled_out(site)
+        site.synced()
         with under_load(site, host, 20, of=OUTSIDE) as load:
             time.sleep(1)  # some load before anything changes
-            change = {"spec": {"template": {"metadata": {"annotations": {"again": policy}}}}}
-            site.patch("Deployment", "rolling", change)
-            wait_until(lambda: rolled_out(site), 60, "20 other pods")
+            pods.replace_all(site, policy)
         assert load["failed"] == {}, load
     site.delete("Deployment", "rolling", propagationPolicy="Background")
     site.until(lambda: not site.exists("Deployment", "rolling"), "no Deployment")

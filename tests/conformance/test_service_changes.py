@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from subprocess import PIPE, Popen
 from threading import Event
-from typing import Any
 
 import pytest
+from rolling import RATE, REPLICAS, Rolling, under_load
 from service_answers import UDP_PORT
-from service_site import CHANGE_S, HTTP, Site, ips, server
+from service_site import CHANGE_S, Site, ips, server
 
 from topo.waiting import wait_until
 
-LOAD = Path(__file__).with_name("load.py").read_text()
-RATE = 200
-REPLICAS = 20
 DEAD_S = float(os.environ.get("MININETES_CONTROLLER_DEAD_S", "6"))
 SWITCH_BACK_S = 3.0
 AFFINITY_S = 8
 NAMES = {"s1", "s2", "s3"}
-
-
-@contextmanager
-def under_load(site: Site, host: str, seconds: float, of: str = "client2") -> Iterator[dict[str, Any]]:
-    """Connections as long as the context is meant to last; what became of them is there when it is over."""
-    argv = site.testbed.user.argv("exec", "--name", site.testbed.name, of, "--", "python3", "-c", LOAD)
-    with Popen([*argv, host, "80", str(RATE), str(seconds)], stdout=PIPE, text=True) as process:
-        found: dict[str, Any] = {}
-        yield found
-        said, _ = process.communicate(timeout=seconds + 60)
-        found |= json.loads(said)
 
 
 @contextmanager
@@ -60,39 +43,15 @@ def no_controller(site: Site) -> Iterator[None]:
             killing.result()
 
 
-def deployment() -> Any:
-    labels = {"app": "rolling"}
-    template = server("x", "", labels, args=["--delay-shutdown=3"])
-    del template["spec"]["nodeName"]
-    template["spec"]["terminationGracePeriodSeconds"] = 10
-    container = template["spec"]["containers"][0]
-    container["readinessProbe"] = {"httpGet": {"path": "/hostname", "port": HTTP}, "periodSeconds": 1}
-    return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "rolling"},
-        "spec": {
-            "replicas": REPLICAS, "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
-        },
-    }  # fmt: skip
-
-
-def rolled_out(site: Site) -> bool:
-    found = site.get("Deployment", "rolling")
-    status = found.get("status", {})
-    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
-    return status.get("observedGeneration") == found["metadata"]["generation"] and counts == {REPLICAS}
-
-
 def test_no_connection_fails_while_all_pods_are_replaced(site: Site) -> None:
-    site.create(deployment())
-    with site.service({"app": "rolling"}) as service:
-        wait_until(lambda: rolled_out(site), 60, "20 pods")
+    pods = Rolling()
+    site.create(pods.deployment())
+    with site.service(pods.labels) as service:
+        pods.rolled_out(site)
         site.synced()
         with under_load(site, ips(service)[0], 20) as load:
             time.sleep(1)
-            change = {"spec": {"template": {"metadata": {"annotations": {"again": "1"}}}}}
-            site.patch("Deployment", "rolling", change)
-            wait_until(lambda: rolled_out(site), 60, "20 other pods")
+            pods.replace_all(site)
         assert load["made"] == 20 * RATE
         assert load["failed"] == {}, load
         assert len(load["answered"]) == 2 * REPLICAS, "old pods and new ones have answered"

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Sequence
 
 import click
 
@@ -18,7 +19,7 @@ from cluster.problems import MachineError, NoTestbedError
 from cluster.reading.spec import Spec, load
 from cluster.run_directory import API_PORT_VARIABLE, NAME_VARIABLE, SEED
 from cluster.settled import Missing
-from topo import init, machine, sandbox
+from topo import init, machine, port_mappings, sandbox
 from topo.commands.inspect import print_status
 from topo.sandbox import Testbed
 
@@ -43,9 +44,10 @@ def up(files: tuple[str, ...], name: str | None, timeout_s: float, quiet: bool) 
     if not quiet:
         for notice in spec.notices:
             click.echo(f"notice: {notice}", err=True)
-    with _api_listener(spec.cluster) as listener:
+    with _api_listener(spec.cluster) as listener, port_mappings.opened(spec.cluster) as mapped:
         testbed = sandbox.create(name or spec.cluster.name)
-        _start(testbed, spec, listener)
+        _start(testbed, spec, [listener, *mapped])
+        ways_in = list(map(port_mappings.told, spec.cluster.port_mappings, mapped))
     missing = _wait(testbed, timeout_s, quiet)
     if missing:
         click.echo(f"testbed {testbed.name!r} runs, but after {timeout_s:g} s this is missing:", err=True)
@@ -54,6 +56,8 @@ def up(files: tuple[str, ...], name: str | None, timeout_s: float, quiet: bool) 
         return 1
     if not quiet:
         print_status(testbed)
+        for way_in in ways_in:
+            click.echo(way_in, err=True)
         click.echo(f"testbed {testbed.name!r} is up after {time.monotonic() - began:.1f} s", err=True)
     return 0
 
@@ -82,10 +86,10 @@ def _api_listener(cluster: Cluster) -> socket.socket:
     return listener
 
 
-def _start(testbed: Testbed, spec: Spec, listener: socket.socket) -> None:
+def _start(testbed: Testbed, spec: Spec, listeners: Sequence[socket.socket]) -> None:
     seed.write(testbed.directory / SEED, spec.cluster_document, spec.documents)
     try:
-        sandbox.start(testbed, testbed.directory / "init.log", listener, init.main)
+        sandbox.start(testbed, testbed.directory / "init.log", listeners, init.main)
     except BaseException:
         sandbox.stop(testbed)
         raise
