@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 from rolling import Rolling, under_load
-from service_answers import DUAL, HTTP_PORT, NAMES, UDP_PORT, WEB, answers, becomes, families
+from service_answers import (
+    AFFINITY,
+    DUAL,
+    HTTP_PORT,
+    NAMES,
+    UDP_PORT,
+    WEB,
+    answers,
+    becomes,
+    families,
+    keeps_until_silent,
+    outlives,
+)
 from service_site import HTTP, UDP, WORKERS, Site, ips, server
 from test_service_endpoints import ending
 from titles import FROM_OUTSIDE, SERVICE_TITLES, carried, reason_left_out, upstream
@@ -21,6 +33,8 @@ NODES = {
     "worker": ("172.18.0.3", "fc00:f853:ccd:e793::3"),
     "worker2": ("172.18.0.4", "fc00:f853:ccd:e793::4"),
 }
+CYCLE = (("c1", "worker2"), ("c2", "worker"), ("c3", "worker"))
+"""Servers on one node, another, and the same again."""
 HERE = ("172.18.255.1", "fc00:f853:ccd:e793::ff01")
 NODE_PORT = {"type": "NodePort"}
 BALANCED = {"type": "LoadBalancer"}
@@ -132,6 +146,18 @@ def test_affinity_at_a_node_port(site: Site) -> None:
         becomes(site, where["host"], NAMES, port=where["port"], of=OUTSIDE)
 
 
+@upstream("Services should have session affinity timeout work for NodePort service [LinuxOnly]")
+def test_affinity_at_a_node_port_ends(site: Site) -> None:
+    with site.service(WEB, **NODE_PORT, **AFFINITY) as service:
+        keeps_until_silent(site, NODES["control-plane"][0], node_port(service), OUTSIDE)
+
+
+@upstream("Networking should allow creating a Pod with an SCTP HostPort [LinuxOnly] [Serial]")
+def test_an_sctp_host_port(site: Site) -> None:
+    with site.pods(localhost_port("sctp", "0.0.0.0", "SCTP")):
+        assert site.get("Pod", "sctp")["spec"]["containers"][0]["ports"][0]["protocol"] == "SCTP"
+
+
 @upstream("Services should be possible to connect to a service via ExternalIP when the external IP is not assigned to a node")
 def test_external_ip(site: Site) -> None:
     with site.service(WEB, externalIPs=["203.0.113.250"]):
@@ -162,7 +188,7 @@ def test_terminating_endpoints_from_outside(site: Site) -> None:
 @upstream("Conntrack should be able to preserve UDP traffic when server pod cycles for a NodePort service")
 def test_udp_outlives_its_servers_at_a_node_port(site: Site) -> None:
     with site.service({"app": "cycle"}, UDP_PORT, **NODE_PORT) as service:
-        _outlives(site, NODES["worker"][0], node_port(service))
+        outlives(site, OUTSIDE, NODES["worker"][0], node_port(service), "cycle", CYCLE)
 
 
 @upstream(
@@ -171,16 +197,7 @@ def test_udp_outlives_its_servers_at_a_node_port(site: Site) -> None:
 )
 def test_udp_outlives_its_servers_behind_a_load_balancer(site: Site) -> None:
     with site.service({"app": "cycle"}, UDP_PORT, **BALANCED) as service:
-        _outlives(site, vips(site, service)[0], 81)
-
-
-def _outlives(site: Site, host: str, port: int) -> None:
-    """One socket's port all the way: servers on one node, another, and the same again."""
-    ask = lambda: set(site.prober(OUTSIDE).ask(host, port, "udp", local_port=12346, timeout_s=0.3))  # noqa: E731
-    site.until(lambda: ask() == {"refused"}, "nobody there")
-    for name, node in (("c1", "worker2"), ("c2", "worker"), ("c3", "worker")):
-        with site.pods(server(name, node, {"app": "cycle"})):
-            site.until(lambda: ask() == {name}, f"{name} answers")  # noqa: B023
+        outlives(site, OUTSIDE, vips(site, service)[0], 81, "cycle", CYCLE)
 
 
 @upstream(

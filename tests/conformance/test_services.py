@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from service_answers import DUAL, HTTP_PORT, MANY, NAMES, UDP_PORT, WEB, answers, becomes, becomes_silent, families
+from service_answers import (
+    AFFINITY,
+    DUAL,
+    HTTP_PORT,
+    MANY,
+    NAMES,
+    UDP_PORT,
+    WEB,
+    answers,
+    becomes,
+    becomes_silent,
+    families,
+    keeps_until_silent,
+    outlives,
+)
 from service_site import HTTP, UDP, WORKERS, Site, ips, server
 from titles import upstream
 
@@ -147,20 +159,8 @@ def test_session_affinity(site: Site, protocol: str, port: int, family: int) -> 
 
 @upstream("Services should have session affinity timeout work for service with type clusterIP [LinuxOnly]")
 def test_session_affinity_timeout(site: Site) -> None:
-    config = {"clientIP": {"timeoutSeconds": 2}}
-    with site.service(WEB, sessionAffinity="ClientIP", sessionAffinityConfig=config) as service:
-        address = ips(service)[0]
-        site.until(lambda: answers(site, address, count=1) <= NAMES, "an endpoint")
-        (first,) = answers(site, address, count=10)
-        for _ in range(4):
-            time.sleep(1)  # less than the timeout, again and again: connections keep it alive
-            assert answers(site, address, count=1) == {first}
-
-        def another_after_silence() -> bool:
-            time.sleep(4)  # the timeout, and the second or two that a switch takes to look
-            return answers(site, address, count=1) != {first}
-
-        site.until(another_after_silence, "another endpoint after the timeout")
+    with site.service(WEB, **AFFINITY) as service:
+        keeps_until_silent(site, ips(service)[0])
 
 
 @upstream(
@@ -237,13 +237,7 @@ def test_labels_that_keep_a_proxy_away(site: Site, label: str) -> None:
 def test_udp_outlives_its_servers(site: Site, asking: str) -> None:
     """One socket's port all the way: first nobody, then one server, then another in its place."""
     with site.service({"app": "dns"}, UDP_PORT) as service:
-        ask = lambda: set(  # noqa: E731
-            site.prober(asking).ask(ips(service)[0], 81, "udp", local_port=12345, timeout_s=0.3)
-        )
-        site.until(lambda: ask() == {"refused"}, "nobody there")
-        for name, node in (("d1", "worker2"), ("d2", "worker")):
-            with site.pods(server(name, node, {"app": "dns"})):
-                site.until(lambda: ask() == {name}, f"{name} answers")  # noqa: B023
+        outlives(site, asking, ips(service)[0], 81, "dns", (("d1", "worker2"), ("d2", "worker")))
 
 
 @upstream(

@@ -32,7 +32,6 @@ def upstream(*titles: str) -> Callable[[Test], Test]:
 FROM_OUTSIDE = "tests/conformance/test_outside.py carries it, and says so"
 _REASONS = {
     "the edge is the one load balancer that there is, inside": ("internal type load balancer",),
-    "the same flows as those of the cluster address, whose timeout is tested": ("affinity timeout work for NodePort",),
     FROM_OUTSIDE: (
         "nodePort", "NodePort", "ExternalIP", "LoadBalancer", "externalTrafficPolicy", "externallTrafficPolicy",
         "health check node port", "HostPort validates",

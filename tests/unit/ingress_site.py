@@ -25,7 +25,6 @@ from topo.ingress.options import Options
 from topo.ingress.world import World
 
 Object = dict[str, Any]
-NOT_FOUND, UNAVAILABLE = "404", "503"
 CLASS: Object = {
     "kind": "IngressClass", "metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from ingress_site import NOT_FOUND, UNAVAILABLE, Object, Site, backends, endpoint_slice, ingress, running, service
+from ingress_site import Object, Site, backends, endpoint_slice, ingress, running, service
 
 PREFIX, EXACT, SPECIFIC = "Prefix", "Exact", "ImplementationSpecific"
 REWRITE = {"nginx.ingress.kubernetes.io/rewrite-target": "/$2"}
@@ -79,110 +79,155 @@ CASES: dict[str, Sequence[Object]] = {
                        "ingressClassName": "other"}}],
 }  # fmt: skip
 
-ROWS: Sequence[tuple[str, str, str, str]] = [
-    # case, host, path of the request, backend
-    ("k8s prefix /", H, "/", "a"),
-    ("k8s prefix /", H, "/any/path?at=all", "a"),
-    ("k8s prefix /", "other.example", "/", NOT_FOUND),
-    ("k8s exact /foo", H, "/foo", "a"),
-    ("k8s exact /foo", H, "/foo?bar", "a"),
-    ("k8s exact /foo", H, "/bar", NOT_FOUND),
-    ("k8s exact /foo", H, "/foo/", NOT_FOUND),
-    ("k8s exact /foo", H, "/FOO", NOT_FOUND),
-    ("k8s exact /foo/", H, "/foo", NOT_FOUND),
-    ("k8s exact /foo/", H, "/foo/", "a"),
-    ("k8s exact /foo/", H, "/foo/x", NOT_FOUND),
-    ("k8s prefix /foo", H, "/foo", "a"),
-    ("k8s prefix /foo", H, "/foo/", "a"),
-    ("k8s prefix /foo", H, "/foo/bar", "a"),
-    ("k8s prefix /foo", H, "/foobar", NOT_FOUND),
-    ("k8s prefix /foo", H, "/Foo", NOT_FOUND),
-    ("k8s prefix /foo", H, "/", NOT_FOUND),
-    ("k8s prefix /foo", "SHOP.example", "/foo", "a"),
-    ("k8s prefix /foo", f"{H}:80", "/foo", "a"),
-    ("k8s prefix /foo/", H, "/foo", "a"),
-    ("k8s prefix /foo/", H, "/foo/", "a"),
-    ("k8s prefix /foo/", H, "/foo/x/y", "a"),
-    ("k8s prefix /foo/", H, "/foox", NOT_FOUND),
-    ("k8s prefix /aaa/bb", H, "/aaa/bbb", NOT_FOUND),
-    ("k8s prefix /aaa/bb", H, "/aaa/bb", "a"),
-    ("k8s prefix /aaa/bbb", H, "/aaa/bbb", "a"),
-    ("k8s prefix /aaa/bbb", H, "/aaa/bbb/", "a"),
-    ("k8s prefix /aaa/bbb", H, "/aaa/bbb/ccc", "a"),
-    ("k8s prefix /aaa/bbb", H, "/aaa/bbbxyz", NOT_FOUND),
-    ("k8s prefix /aaa/bbb/", H, "/aaa/bbb", "a"),
-    ("k8s prefixes / /aaa", H, "/aaa/ccc", "b"),
-    ("k8s prefixes / /aaa", H, "/ccc", "a"),
-    ("k8s prefixes / /aaa", H, "/aaab", "a"),
-    ("k8s prefixes /aaa /aaa/bbb /", H, "/aaa/bbb", "b"),
-    ("k8s prefixes /aaa /aaa/bbb /", H, "/aaa/bbc", "a"),
-    ("k8s prefixes /aaa /aaa/bbb /", H, "/ccc", "c"),
-    ("k8s prefix and exact /foo", H, "/foo", "b"),
-    ("k8s prefix and exact /foo", H, "/foo/", "a"),
-    ("exact /", H, "/", "a"),
-    ("exact /", H, "/x", NOT_FOUND),
-    ("exact /foo/ beside prefix /foo", H, "/foo/", "b"),
-    ("exact /foo/ beside prefix /foo", H, "/foo", "a"),
-    ("exact /foo/ beside prefix /foo", H, "/foo/bar", "a"),
-    ("specific /foo", H, "/foo", "a"),
-    ("specific /foo", H, "/foobar", "a"),
-    ("specific /foo", H, "/fo", NOT_FOUND),
-    ("specific /foo/", H, "/foo", "b"),
-    ("specific /foo/", H, "/foo/x", "a"),
-    ("specific without a path", H, "/anything", "a"),
-    ("all three of one path", H, "/foo", "c"),
-    ("all three of one path", H, "/foo/x", "b"),
-    ("all three of one path", H, "/foobar", "a"),
-    ("odd paths", H, "/a%22b/x", "a"),
-    ("odd paths", H, "/a%20b", "b"),
-    ("odd paths", H, "/abc", NOT_FOUND),
-    ("odd paths", H, "/a.c", "c"),
-    ("odd paths", H, "/$x/1", "d"),
-    ("odd paths", H, "/{y};", "e"),
-    ("odd paths", H, "/~user/", "f"),
-    ("wildcard", "bar.foo.com", "/", "a"),
-    ("wildcard", "BAR.foo.com", "/", "a"),
-    ("wildcard", "baz.bar.foo.com", "/", NOT_FOUND),
-    ("wildcard", "foo.com", "/", NOT_FOUND),
-    ("wildcard", "barfoo.com", "/", NOT_FOUND),
-    ("wildcard beside a host", "bar.foo.com", "/bar", "b"),
-    ("wildcard beside a host", "bar.foo.com", "/", NOT_FOUND),
-    ("wildcard beside a host", "baz.foo.com", "/bar", "a"),
-    ("two wildcards", "x.bar.foo.com", "/", "b"),
-    ("two wildcards", "bar.foo.com", "/", "a"),
-    ("two hosts", "one.example", "/", "a"),
-    ("two hosts", "two.example", "/", "b"),
-    ("two hosts", "three.example", "/", NOT_FOUND),
-    ("no host", "anything.example", "/x", "a"),
-    ("no host", "127.0.0.1", "/", "a"),
-    ("no host", H, "/shop", "b"),
-    ("no host", H, "/x", NOT_FOUND),
-    ("default backend", H, "/foo", "a"),
-    ("default backend", H, "/bar", "b"),
-    ("default backend", "other.example", "/foo", "b"),
-    ("default backend alone", H, "/foo", "b"),
-    ("default backend alone", H, "/bar", "a"),
-    ("default backend alone", "other.example", "/", "a"),
-    ("own default before the general", H, "/bar", "c"),
-    ("own default before the general", "other.example", "/", "a"),
-    ("rule without paths", H, "/x", "a"),
-    ("no endpoints", H, "/none", UNAVAILABLE),
-    ("no endpoints", H, "/missing/x", UNAVAILABLE),
-    ("no endpoints", H, "/other", "a"),
-    ("two Ingresses of one host", H, "/foo", "b"),
-    ("two Ingresses of one host", H, "/bar", "b"),
-    ("expressions", H, "/v12/items/3", "a"),
-    ("expressions", H, "/v12/other", "b"),
-    ("expressions", H, "/V12/other", "b"),
-    ("expressions", H, "/v1/items/new", "a"),
-    ("expressions", H, "/v2", "d"),
-    ("expressions", H, "/vx", "e"),
-    ("rewriting beside plain paths", H, "/api/x", "a"),
-    ("rewriting beside plain paths", H, "/api", "a"),
-    ("rewriting beside plain paths", H, "/apis", "b"),
-    ("rewriting beside plain paths", H, "/api/internal/v1/x", "c"),
-    ("another class", H, "/", NOT_FOUND),
-]
+TABLE = """
+k8s prefix /
+    shop.example         /                      a
+    shop.example         /any/path?at=all       a
+    other.example        /                      404
+k8s exact /foo
+    shop.example         /foo                   a
+    shop.example         /foo?bar               a
+    shop.example         /bar                   404
+    shop.example         /foo/                  404
+    shop.example         /FOO                   404
+k8s exact /foo/
+    shop.example         /foo                   404
+    shop.example         /foo/                  a
+    shop.example         /foo/x                 404
+k8s prefix /foo
+    shop.example         /foo                   a
+    shop.example         /foo/                  a
+    shop.example         /foo/bar               a
+    shop.example         /foobar                404
+    shop.example         /Foo                   404
+    shop.example         /                      404
+    SHOP.example         /foo                   a
+    shop.example:80      /foo                   a
+k8s prefix /foo/
+    shop.example         /foo                   a
+    shop.example         /foo/                  a
+    shop.example         /foo/x/y               a
+    shop.example         /foox                  404
+k8s prefix /aaa/bb
+    shop.example         /aaa/bbb               404
+    shop.example         /aaa/bb                a
+k8s prefix /aaa/bbb
+    shop.example         /aaa/bbb               a
+    shop.example         /aaa/bbb/              a
+    shop.example         /aaa/bbb/ccc           a
+    shop.example         /aaa/bbbxyz            404
+k8s prefix /aaa/bbb/
+    shop.example         /aaa/bbb               a
+k8s prefixes / /aaa
+    shop.example         /aaa/ccc               b
+    shop.example         /ccc                   a
+    shop.example         /aaab                  a
+k8s prefixes /aaa /aaa/bbb /
+    shop.example         /aaa/bbb               b
+    shop.example         /aaa/bbc               a
+    shop.example         /ccc                   c
+k8s prefix and exact /foo
+    shop.example         /foo                   b
+    shop.example         /foo/                  a
+exact /
+    shop.example         /                      a
+    shop.example         /x                     404
+exact /foo/ beside prefix /foo
+    shop.example         /foo/                  b
+    shop.example         /foo                   a
+    shop.example         /foo/bar               a
+specific /foo
+    shop.example         /foo                   a
+    shop.example         /foobar                a
+    shop.example         /fo                    404
+specific /foo/
+    shop.example         /foo                   b
+    shop.example         /foo/x                 a
+specific without a path
+    shop.example         /anything              a
+all three of one path
+    shop.example         /foo                   c
+    shop.example         /foo/x                 b
+    shop.example         /foobar                a
+odd paths
+    shop.example         /a%22b/x               a
+    shop.example         /a%20b                 b
+    shop.example         /abc                   404
+    shop.example         /a.c                   c
+    shop.example         /$x/1                  d
+    shop.example         /{y};                  e
+    shop.example         /~user/                f
+wildcard
+    bar.foo.com          /                      a
+    BAR.foo.com          /                      a
+    baz.bar.foo.com      /                      404
+    foo.com              /                      404
+    barfoo.com           /                      404
+wildcard beside a host
+    bar.foo.com          /bar                   b
+    bar.foo.com          /                      404
+    baz.foo.com          /bar                   a
+two wildcards
+    x.bar.foo.com        /                      b
+    bar.foo.com          /                      a
+two hosts
+    one.example          /                      a
+    two.example          /                      b
+    three.example        /                      404
+no host
+    anything.example     /x                     a
+    127.0.0.1            /                      a
+    shop.example         /shop                  b
+    shop.example         /x                     404
+default backend
+    shop.example         /foo                   a
+    shop.example         /bar                   b
+    other.example        /foo                   b
+default backend alone
+    shop.example         /foo                   b
+    shop.example         /bar                   a
+    other.example        /                      a
+own default before the general
+    shop.example         /bar                   c
+    other.example        /                      a
+rule without paths
+    shop.example         /x                     a
+no endpoints
+    shop.example         /none                  503
+    shop.example         /missing/x             503
+    shop.example         /other                 a
+two Ingresses of one host
+    shop.example         /foo                   b
+    shop.example         /bar                   b
+expressions
+    shop.example         /v12/items/3           a
+    shop.example         /v12/other             b
+    shop.example         /V12/other             b
+    shop.example         /v1/items/new          a
+    shop.example         /v2                    d
+    shop.example         /vx                    e
+rewriting beside plain paths
+    shop.example         /api/x                 a
+    shop.example         /api                   a
+    shop.example         /apis                  b
+    shop.example         /api/internal/v1/x     c
+another class
+    shop.example         /                      404
+"""
+"""A case, and below it host, path of a request, and where it ends: a backend, or 404, or 503."""
+
+
+def _rows() -> Iterator[tuple[str, str, str, str]]:
+    case = ""
+    for line in TABLE.strip().splitlines():
+        if not line.startswith(" "):
+            case = line
+            continue
+        host, path, backend = line.split()
+        yield case, host, path, backend
+
+
+ROWS = list(_rows())
 
 
 @pytest.fixture(scope="module")
