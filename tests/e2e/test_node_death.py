@@ -60,5 +60,6 @@ def test_a_node_dies_under_load(testbed: Callable[..., AbstractContextManager[Te
         assert found["made"] == RATE * (BEFORE_S + AFTER_S)
         assert found["failed"], "nothing was sent to the node that died"
         first, last = found["failed"][0], found["failed"][-1]
+        print(f"{len(found['failed'])} of {found['made']} requests failed, begun within {last - first:.2f} s")
         assert first >= died - 0.4
         assert last - first <= OUTAGE_S, found
