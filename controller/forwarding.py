@@ -22,9 +22,11 @@ from controller.pipeline import (
     PRIORITY_HIGH,
     PRIORITY_LOW,
     PRIORITY_NORMAL,
+    PRIORITY_TOP,
     SERVICE_MARK,
     SNAT,
     SOURCE,
+    TO_ENDPOINT,
     Destination,
     Feature,
     Source,
@@ -92,6 +94,7 @@ def _any_flows(cluster: Cluster, ip_version: int) -> list[Flow]:
     routed = (DecTTL(), SetField(eth_src(GATEWAY_MAC)), Goto(SNAT))
     sent_by_kernel = (SetField(eth_src(GATEWAY_MAC)), Goto(SNAT))
     from_pod, from_node = bits(SOURCE, Source.POD), bits(SOURCE, Source.NODE)
+    untranslated = (family, bits(TO_ENDPOINT, 1), bits(SERVICE_MARK, 0))
     refused = (family, ip_dst(REFUSING_ADDRESSES[ip_version]))
     of_services = ((bits(SOURCE, source), family, bits(SERVICE_MARK, 1)) for source in (Source.NODE, Source.TUNNEL))
     # The kernel has decremented what it forwards, and owes nothing for what it sends itself.
@@ -105,6 +108,9 @@ def _any_flows(cluster: Cluster, ip_version: int) -> list[Flow]:
             if exempt.version == ip_version
         ),
         Flow(L3_FORWARDING, PRIORITY_HIGH, refused, to_kernel, Feature.FORWARDING, owner),
+        # An endpoint is chosen and the translation has failed: no port is free (decision 020). Whoever sent it, sends it
+        # again; to the node's kernel it would be a connection to itself.
+        Flow(L3_FORWARDING, PRIORITY_TOP, untranslated, (), Feature.FORWARDING, owner),
         Flow(L3_DEC_TTL, PRIORITY_HIGH, (from_node, family), sent_by_kernel, Feature.FORWARDING, owner),
         *(
             Flow(L3_DEC_TTL, PRIORITY_NORMAL, (family, ip_ttl(ttl)), (), Feature.FORWARDING, owner)

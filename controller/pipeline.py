@@ -83,6 +83,8 @@ ENDPOINT = Bits("endpoint", "reg3", 0, 31)
 """Which of a Service port's endpoints, or how many, as ENDPOINT_BY says."""
 SERVICE_PORT = Bits("service_port", "xreg2", 0, 63)
 """Which Service port: a digest of its Service, name, protocol and IP family."""
+TO_ENDPOINT = Bits("to_endpoint", "reg4", 31, 31)
+"""The first bit of SERVICE_PORT, which is set in all values of nodes' switches: an endpoint is chosen for this packet."""
 NODE_MARK = Bits("node_mark", "ct_mark", 16, 31)
 """At the edge: the index of the node that a connection was sent to."""
 SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
@@ -91,6 +93,7 @@ SERVICE_MARK = Bits("service_mark", "ct_mark", 0, 0)
 BITS = (
     SOURCE, DESTINATION, CONNTRACK_ZONE, SNAT_ZONE, OUTPUT_PORT, ENDPOINT_BY, ENDPOINT, SERVICE_PORT, SERVICE_MARK,
     EGRESS_ISOLATED, INGRESS_ISOLATED, ESTABLISHED, FROM_OWN_NODE, POLICY_GENERATION, FROM_OUTSIDE, NODE_ADDRESS, NODE_MARK,
+    TO_ENDPOINT,
 )  # fmt: skip
 
 
@@ -239,7 +242,7 @@ PIPELINE: tuple[Table, ...] = (
     ),
     Table(
         L3_FORWARDING,
-        matches=frozenset({"source", "service_mark"}) | IP_DESTINATION,
+        matches=frozenset({"source", "service_mark", "to_endpoint"}) | IP_DESTINATION,
         writes=frozenset({"destination", "output_port", "ingress_isolated", "eth_dst"}),
         next=(L3_DEC_TTL,),
     ),

@@ -53,7 +53,8 @@ class _Backend:
     def identity(self) -> int:
         """The same whatever addresses and numbers the port has: endpoints do not change with them."""
         words = (self.service.key, self.port.name, self.port.protocol, str(self.ip_version))
-        return digest(" ".join((*words, *(("local",) if self.local else ()))).encode(), SERVICE_PORT.width)
+        made = digest(" ".join((*words, *(("local",) if self.local else ()))).encode(), SERVICE_PORT.width)
+        return made | 1 << SERVICE_PORT.high
 
     @property
     def transport(self) -> Match:

@@ -18,7 +18,7 @@ The network
     netlink       rtnetlink messages, many to a system call
     namespaces    network namespaces that stay; netns: visit one
     ovs           the private Open vSwitch: bridges and ports in one transaction; bridges: those of the nodes;
-                  packet_sockets: room for bursts; connections: those that have ended leave its table
+                  packet_sockets: room for bursts
     emulation     nodes, switches and links as Mininet knows them (the one door to mininet)
     bridging      loop-free forwarding in an underlay that has loops
     nodes         a node's legs: uplink, gateway, tunnel, routes; power: nodes that are switched off

@@ -6,7 +6,7 @@ from __future__ import annotations
 from threading import Event, Thread
 
 from cluster.model import Cluster
-from topo import connections, ovs
+from topo import ovs
 from topo.packet_sockets import PacketSockets
 
 CONTROLLER_TIMEOUT_S = 60.0
@@ -38,6 +38,5 @@ class Bridges:
         if self._sockets is not None:
             self._sockets.enlarge()
             self._sockets.follow_restarts()
-            connections.sweep_for_ever()
         self._there.set()
         ovs.connect_when_listening(self._cluster, CONTROLLER_TIMEOUT_S)

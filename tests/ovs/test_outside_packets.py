@@ -125,6 +125,19 @@ def test_an_endpoint_elsewhere_sees_the_node_and_its_answers_come_back(shop: Wor
 
 
 @families
+def test_when_no_source_port_is_free_the_node_does_not_answer_instead(shop: World, ip_version: int) -> None:
+    """Ports below 512 are translated to others of them, so these run out after as many connections (decision 020)."""
+    to, seen = address_of(shop, 1, ip_version), []
+    for _ in range(700):
+        arrivals = from_outside(shop, 1, to, ON_FIRST, 100)
+        seen.append([(arrival.packet.ip_dst, arrival.packet.tcp_dst) for arrival in arrivals])
+        from_outside(shop, 1, to, ON_FIRST, 100, flags=RST)
+    assert seen[0] == [(shop.address("b", ip_version), 8080)]
+    assert seen[-1] == [], "the ports have run out"
+    assert all(each in (seen[0], []) for each in seen)
+
+
+@families
 def test_local_keeps_the_address_and_drops_where_no_endpoint_is(shop: World, ip_version: int) -> None:
     (arrival,) = from_outside(shop, 1, address_of(shop, 1, ip_version), LOCAL)
     assert (arrival.packet.ip_dst, arrival.packet.ip_src) == (shop.address("b", ip_version), CLIENT[ip_version])
