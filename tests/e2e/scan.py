@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-AT_A_TIME = 800
+AT_A_TIME = 300
 QUESTION = b"hostname"
 DNS_QUESTION = bytes.fromhex("abcd01000001000000000000") + b"\x0akubernetes\x07default\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01"
 
