@@ -108,7 +108,7 @@ def _any_flows(cluster: Cluster, ip_version: int) -> list[Flow]:
             if exempt.version == ip_version
         ),
         Flow(L3_FORWARDING, PRIORITY_HIGH, refused, to_kernel, Feature.FORWARDING, owner),
-        # An endpoint is chosen and the translation has failed: no port is free (decision 020). Whoever sent it, sends it
+        # An endpoint is chosen and the translation has failed: no port is free (decision 022). Whoever sent it, sends it
         # again; to the node's kernel it would be a connection to itself.
         Flow(L3_FORWARDING, PRIORITY_TOP, untranslated, (), Feature.FORWARDING, owner),
         Flow(L3_DEC_TTL, PRIORITY_HIGH, (from_node, family), sent_by_kernel, Feature.FORWARDING, owner),

@@ -126,7 +126,7 @@ def test_an_endpoint_elsewhere_sees_the_node_and_its_answers_come_back(shop: Wor
 
 @families
 def test_when_no_source_port_is_free_the_node_does_not_answer_instead(shop: World, ip_version: int) -> None:
-    """Ports below 512 are translated to others of them, so these run out after as many connections (decision 020)."""
+    """Ports below 512 are translated to others of them, so these run out after as many connections (decision 022)."""
     to, seen = address_of(shop, 1, ip_version), []
     for _ in range(700):
         arrivals = from_outside(shop, 1, to, ON_FIRST, 100)
