@@ -43,7 +43,7 @@ def _runs(result: Result) -> str:
 
 
 def _ratio(result: Result, ratio: Ratio) -> str:
-    what = f"{name(ratio.figure)}, {ratio.sides}" + (f" ({summary.said(ratio.by)})" if ratio.by else "")
+    what = name(ratio.label)
     if ratio.median is None or not ratio.pairs:
         return f"{what}: no pair of runs can be compared."
     low, high = min(ratio.pairs), max(ratio.pairs)

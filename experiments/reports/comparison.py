@@ -106,9 +106,7 @@ def _ratios(a: Result, b: Result) -> Iterator[Line]:
     for ratio in a.ratios:
         if (match := theirs.get(_key(ratio))) is not None:
             figure = a.figure(ratio.figure)
-            by = f" ({summary.said(ratio.by)})" if ratio.by else ""
-            name = f"{claims.name(ratio.figure)}: {ratio.sides}{by}"
-            yield Line(name, "ratio", figure.better if figure else None, Side(ratio.pairs, ""), Side(match.pairs, ""))
+            yield Line(claims.name(ratio.label), "ratio", figure.better if figure else None, Side(ratio.pairs, ""), Side(match.pairs, ""))
 
 
 def _key(ratio: Ratio) -> tuple[object, ...]:

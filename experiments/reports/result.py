@@ -97,8 +97,11 @@ class Ratio:
     median: float | None
 
     @property
-    def sides(self) -> str:
-        return self.name if self.over == self.of else f"{self.over} / {self.of}"
+    def label(self) -> str:
+        """Its name, with the figure that it is of in front, if that is not in it, and the parameters behind."""
+        what = self.name if self.figure in self.name else f"{self.figure}: {self.name}"
+        by = ", ".join(f"{name} {value}" for name, value in self.by.items())
+        return f"{what} ({by})" if by else what
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ def _said(document: made.Document) -> str:
 
 def test_a_ratio_is_told_with_its_pairs_and_what_they_say() -> None:
     said = _said(made.comparison())
-    assert "tcp, overlay / direct (path across nodes, streams 1): median 0.871 of 3 pairs (0.862 to 0.878); " \
+    assert "tcp: overlay / direct (path across nodes, streams 1): median 0.871 of 3 pairs (0.862 to 0.878); " \
            "every pair is below 1, which is worse." in said  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_pairs_on_both_sides_of_one_show_no_difference() -> None:
 def test_a_ratio_without_pairs_has_no_number() -> None:
     document = made.sweep()
     document["ratios"] = [document["ratios"][0] | {"pairs": [], "median": None}]
-    assert "first packet, pipeline / iptables style (services 10): no pair of runs can be compared." in _said(document)
+    assert "first packet: pipeline / iptables style (services 10): no pair of runs can be compared." in _said(document)
 
 
 def test_along_a_parameter_growth_is_set_against_the_spread() -> None:
@@ -89,7 +89,7 @@ def test_a_samples_unit_is_the_suffix_of_its_name() -> None:
 def test_a_ratio_within_one_arm_is_called_by_its_name() -> None:
     document = made.sweep()
     document["ratios"] = [document["ratios"][3] | {"of": "pipeline", "name": "service over pod", "by": {}}]
-    assert "first packet, service over pod: median 0.144 of 5 pairs" in _said(document)
+    assert "first packet: service over pod: median 0.144 of 5 pairs" in _said(document)
 
 
 def test_a_run_that_nobody_watched_counts_and_is_marked() -> None:

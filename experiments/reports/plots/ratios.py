@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from experiments.reports import summary, units
+from experiments.reports import units
 from experiments.reports.plots import panels, style
 from experiments.reports.plots.style import Plot
 from experiments.reports.result import Ratio, Result
@@ -30,11 +30,6 @@ def plot(result: Result) -> Plot | None:
     return Plot("ratios", "Arm over arm", text, canvas)
 
 
-def label(ratio: Ratio) -> str:
-    what = f"{ratio.figure.replace('_', ' ')}: {ratio.sides}"
-    return f"{what} ({summary.said(ratio.by)})" if ratio.by else what
-
-
 def _row(axes: Axes, row: int, ratio: Ratio) -> None:
     axes.scatter(ratio.pairs, [row] * len(ratio.pairs), c=_COLOUR, s=20, alpha=0.75, zorder=3)
     if ratio.median is not None:
@@ -46,7 +41,7 @@ def _row(axes: Axes, row: int, ratio: Ratio) -> None:
 def _frame(axes: Axes, drawn: Sequence[Ratio]) -> None:
     pairs = [pair for ratio in drawn for pair in ratio.pairs]
     axes.axvline(1, color=style.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    axes.set_yticks(range(len(drawn)), [label(ratio) for ratio in drawn])
+    axes.set_yticks(range(len(drawn)), [ratio.label.replace("_", " ") for ratio in drawn])
     axes.set_ylim(len(drawn) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
