@@ -6,6 +6,7 @@ Nothing is said to be larger unless every pair says so, or the difference exceed
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import get_args
 
 from experiments.reports import summary, units
@@ -19,8 +20,12 @@ def of(result: Result) -> tuple[str, ...]:
 
 def _claims(result: Result) -> Iterator[str]:
     yield _runs(result)
-    for ratio in result.ratios:
-        yield _ratio(result, ratio)
+    if result.runs and not any(run.counts and run.figures for run in result.runs):
+        yield "No run can be used, so nothing is said of any figure."
+        return
+    yield from (_ratio(result, ratio) for ratio in result.ratios if ratio.pairs)
+    if apart := [name(ratio.label) for ratio in result.ratios if not ratio.pairs]:
+        yield f"No pair of runs can be compared: {'; '.join(apart)}."
     for figure in result.own:
         groups = summary.groups(result, figure)
         if (along := summary.swept(result)) is not None:
@@ -44,10 +49,8 @@ def _runs(result: Result) -> str:
 
 def _ratio(result: Result, ratio: Ratio) -> str:
     what = name(ratio.label)
-    if ratio.median is None or not ratio.pairs:
-        return f"{what}: no pair of runs can be compared."
     low, high = min(ratio.pairs), max(ratio.pairs)
-    found = f"{what}: median {units.digits(ratio.median)}"
+    found = f"{what}: median {units.digits(median(ratio.pairs))}"
     if len(ratio.pairs) == 1:
         return f"{found} in the only pair; how far pairs differ is not known."
     found += f" of {len(ratio.pairs)} pairs ({units.digits(low)} to {units.digits(high)})"

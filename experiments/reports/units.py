@@ -34,6 +34,8 @@ class Scale:
 
     divisor: float
     label: str
+    axis: str = ""
+    """What an axis says, where the values themselves need no unit."""
 
     def of(self, value: float) -> float:
         return value / self.divisor
@@ -47,8 +49,10 @@ def scale(unit: Unit, values: Iterable[float]) -> Scale:
     largest = max(map(abs, values), default=0.0)
     steps = _STEPS[unit]
     if largest == 0:
-        return Scale(*next(step for step in steps if step[0] == 1))
-    return Scale(*next((step for step in steps if largest >= step[0]), steps[-1]))
+        divisor, label = next(step for step in steps if step[0] == 1)
+    else:
+        divisor, label = next((step for step in steps if largest >= step[0]), steps[-1])
+    return Scale(divisor, label, label or ("ratio" if unit == "ratio" else ""))
 
 
 def text(unit: Unit, value: float) -> str:

@@ -27,7 +27,7 @@ def test_pairs_on_both_sides_of_one_show_no_difference() -> None:
 def test_a_ratio_without_pairs_has_no_number() -> None:
     document = made.sweep()
     document["ratios"] = [document["ratios"][0] | {"pairs": [], "median": None}]
-    assert "first packet: pipeline / iptables style (services 10): no pair of runs can be compared." in _said(document)
+    assert "No pair of runs can be compared: first packet: pipeline / iptables style (services 10)." in _said(document)
 
 
 def test_along_a_parameter_growth_is_set_against_the_spread() -> None:
@@ -51,9 +51,19 @@ def test_an_invalid_run_is_in_no_median_and_is_told() -> None:
 
 
 def test_nothing_is_made_of_runs_that_do_not_count() -> None:
-    said = _said(made.ruined())
-    assert "Of 2 runs: 1 valid, 1 invalid; 1 failed." in said
-    assert "gap of alone: no number, since no run of it counts (1 invalid, 1 without it)." in said
+    assert _said(made.ruined()).splitlines() == [
+        "Of 2 runs: 1 valid, 1 invalid; 1 failed. Invalid runs are in no median.",
+        "No run can be used, so nothing is said of any figure.",
+    ]
+
+
+def test_an_arm_without_a_run_that_counts_has_no_number() -> None:
+    document = made.comparison()
+    for run in document["runs"]:
+        if run["arm"] == "overlay":
+            run["fidelity"] = {**made.INVALID}
+    said = _said(document)
+    assert "cpu of overlay (path same node, streams 1): no number, since no run of it counts (3 invalid)." in said
 
 
 def test_expectations_that_do_not_hold_are_told_with_what_was_found() -> None:

@@ -33,7 +33,7 @@ def grid(rows: int, columns: int, panel_height_in: float, same_y: bool = True) -
 def measure(axes: Axes, which: Which, values: Sequence[float], label: str, scale: Scale) -> None:
     """Make an axis for these values (already divided by the scale): label, unit, where it starts."""
     logarithmic = is_wide(values)
-    said = ", ".join(part for part in (scale.label, "logarithmic" if logarithmic else "") if part)
+    said = ", ".join(part for part in (scale.axis, "logarithmic" if logarithmic else "") if part)
     text = f"{label} ({said})" if said else label
     (axes.set_xlabel if which == "x" else axes.set_ylabel)(text)
     if logarithmic:

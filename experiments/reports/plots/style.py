@@ -72,10 +72,10 @@ def file_name(text: str) -> str:
 
 
 def points(arms: Arms, arm: str, runs: Sequence[Run], counted: bool) -> dict[str, Any]:
-    """Keyword arguments of a scatter of these runs: hollow where not wholly valid, a grey cross where not counted."""
-    if not counted:
-        return {"marker": "x", "c": SET_ASIDE, "s": 30, "linewidths": 1.4, "zorder": 3}
+    """Keyword arguments of a scatter of these runs: hollow where not wholly valid, a cross where not counted."""
     colour = arms.colour(arm)
+    if not counted:
+        return {"marker": "x", "c": colour, "s": 30, "linewidths": 1.3, "alpha": 0.65, "zorder": 3}
     faces = [colour if run.fidelity.verdict == "valid" else "white" for run in runs]
     return {"marker": arms.marker(arm), "c": faces, "edgecolors": colour, "s": 22, "linewidths": 1.1, "alpha": 0.8, "zorder": 3}
 

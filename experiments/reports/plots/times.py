@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -16,8 +16,14 @@ from experiments.reports.units import Scale
 
 _PANEL_IN = 1.75
 _MOST_PANELS = 8
+_NEXT_TO_NOTHING = 0.05
+"""Of the largest value in any panel: what stays below is not drawn."""
 _EVENTS = frozenset({"fault", "apply", "delete", "scale"})
 """Kinds of steps that change something; they are marked when a measurement was going on."""
+
+
+_Panel = tuple[str, Parameters]
+"""What stands behind the "/" of a name, and the parameters: what has a panel of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,11 @@ def _named(run: Run) -> Iterator[tuple[bool, str, Series]]:
 def _plot(result: Result, stem: str, aside: bool, lines: Sequence[_Line]) -> Plot:
     quantity = stem.rpartition(": ")[2]
     factor, unit = _unit(result, stem, quantity, lines[0].part)
-    tops: dict[tuple[str, Parameters], float] = {}
+    tops: dict[_Panel, float] = {}
     for line in lines:
         key = (line.part, line.parameters)
         tops[key] = max(tops.get(key, 0.0), *(factor * value for _, value in line.series))
-    drawn = sorted(sorted(tops, key=tops.__getitem__, reverse=True)[:_MOST_PANELS], key=list(tops).index)
+    drawn = _drawn(tops)
     scale = units.scale(unit, tops.values())
     label = _without_unit(quantity)
     with style.settings():
@@ -71,11 +77,19 @@ def _plot(result: Result, stem: str, aside: bool, lines: Sequence[_Line]) -> Plo
             _panel(panel, Arms(result.arms), mine, factor, scale)
             panels.measure(panel, "y", values, label, scale)
         axes[-1].set_xlabel("time since the run began (s)")
+        axes[-1].set_xlim(left=0)
         runs = [line.run for line in shown]
         style.key_of_lines(canvas, Arms(result.arms), runs)
     left_out = len(tops) - len(drawn)
     text = f"{stem} over time, one line per run." + (f" {left_out} with smaller values are not drawn." if left_out else "")
     return Plot(style.file_name(f"time {stem}"), stem.replace("_", " "), text, canvas, aside)
+
+
+def _drawn(tops: Mapping[_Panel, float]) -> list[_Panel]:
+    """The panels with the largest values, in their own order."""
+    least = _NEXT_TO_NOTHING * max(tops.values())
+    largest = sorted((key for key in tops if tops[key] >= least), key=tops.__getitem__, reverse=True)[:_MOST_PANELS]
+    return sorted(largest, key=list(tops).index)
 
 
 def _unit(result: Result, stem: str, quantity: str, part: str) -> tuple[float, Unit]:
