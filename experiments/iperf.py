@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any
 
 from cluster.model import IPAddress
@@ -99,9 +100,17 @@ def measure(
                 raise IperfError(f"no answer from {address} within {error.timeout:g} s") from error
     if process.returncode == _NOT_FOUND:
         raise MachineError(_MISSING)
-    if not said.lstrip().startswith("{"):
-        raise IperfError(said.strip() or f"iperf3 ended with {process.returncode}")
-    return parse(json.loads(said))
+    return parse(_answer(said, process.returncode))
+
+
+def _answer(said: str, status: int) -> dict[str, Any]:
+    """The JSON, without the warnings that come before it: of datagrams that are larger than a segment. Raises IperfError."""
+    lines = dropwhile(lambda line: line.startswith("warning:"), said.strip().splitlines())
+    answer = "\n".join(lines)
+    if not answer.startswith("{"):
+        raise IperfError(said.strip() or f"iperf3 ended with {status}")
+    found: dict[str, Any] = json.loads(answer)
+    return found
 
 
 def parse(answer: dict[str, Any]) -> Result:

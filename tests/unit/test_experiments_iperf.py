@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.iperf import IperfError, Options, parse
+from experiments.iperf import IperfError, Options, measure, parse
 
 # What `iperf3 --json` 3.12 printed between two pods, but for the parts that nobody reads.
 TCP: dict[str, Any] = {
@@ -57,3 +61,31 @@ def test_udp_is_not_limited_unless_asked() -> None:
     assert Options(udp=True).arguments()[-3:] == ["--udp", "--bandwidth", "0"]
     assert Options(udp=True, bandwidth="10M").arguments()[-1] == "10M"
     assert "--bandwidth" not in Options().arguments()
+
+
+_IPERF3 = """#!{python}
+import sys
+if "--server" in sys.argv:
+    print("Server listening on 5201", flush=True)
+else:
+    print({said!r})
+"""
+
+
+def _measured(tmp_path: Path, said: str) -> float:
+    """What `measure` makes of a program that is called iperf3 and says this."""
+    program = tmp_path / "iperf3"
+    program.write_text(_IPERF3.format(python=sys.executable, said=said))
+    program.chmod(0o755)
+    prefix = ("env", f"PATH={tmp_path}:/usr/bin:/bin")
+    return measure(prefix, prefix, ip_address("127.0.0.1"), Options(seconds=1)).bits_per_second
+
+
+def test_a_warning_before_the_answer_is_no_error(tmp_path: Path) -> None:
+    warning = "warning: UDP block size 1460 exceeds TCP MSS 1398, may result in fragmentation / drops\n"
+    assert _measured(tmp_path, warning + json.dumps(UDP, indent=1)) == 9992780.12
+
+
+def test_anything_else_before_it_is(tmp_path: Path) -> None:
+    with pytest.raises(IperfError, match="unable to connect"):
+        _measured(tmp_path, "unable to connect\n{}")
