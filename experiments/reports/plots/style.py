@@ -93,9 +93,9 @@ def key(canvas: Canvas, arms: Arms, runs: Sequence[Run], set_aside: bool, names:
 
 
 def line(arms: Arms, run: Run) -> dict[str, Any]:
-    """Keyword arguments of a run's line over time: dashed where degraded, grey dots where the run does not count."""
+    """Keyword arguments of a run's line over time: dashed where not wholly valid, dots where the run does not count."""
     if not run.counts:
-        return {"color": SET_ASIDE, "linewidth": 1.1, "linestyle": ":", "zorder": 1}
+        return {"color": arms.colour(run.arm), "linewidth": 1.1, "linestyle": ":", "alpha": 0.75, "zorder": 1}
     form = "-" if run.fidelity.verdict == "valid" else "--"
     return {"color": arms.colour(run.arm), "linewidth": 1.2, "linestyle": form, "alpha": 0.75, "zorder": 2}
 

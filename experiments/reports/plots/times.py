@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from experiments.reports import summary, units
 from experiments.reports.plots import panels, style
 from experiments.reports.plots.style import Arms, Plot
-from experiments.reports.result import Result, Run, Series, Unit
+from experiments.reports.result import Result, Run, Series, Step, Unit
 from experiments.reports.summary import Parameters
 from experiments.reports.units import Scale
 
@@ -18,6 +18,8 @@ _PANEL_IN = 1.75
 _MOST_PANELS = 8
 _NEXT_TO_NOTHING = 0.05
 """Of the largest value in any panel: what stays below is not drawn."""
+_NEAR, _LOWER = 0.2, 0.14
+"""Of the axes: names of events that are nearer to each other stand below each other."""
 _EVENTS = frozenset({"fault", "apply", "delete", "scale"})
 """Kinds of steps that change something; they are marked when a measurement was going on."""
 
@@ -109,13 +111,23 @@ def _panel(panel: Axes, arms: Arms, lines: Sequence[_Line], factor: float, scale
 
 def _mark(panel: Axes, run: Run) -> None:
     """When something was done, as a line with its name: of one run, since others differ by fractions of a second."""
-    measured = [step for step in run.steps if step.series]
-    for step in run.steps:
-        if step.kind in _EVENTS and any(load.at_s <= step.at_s <= load.at_s + load.seconds for load in measured):
-            panel.axvline(step.at_s, color=style.INK, linewidth=0.9, linestyle=(0, (2, 2)))
-            panel.annotate(step.name, (step.at_s, 0.98), xycoords=("data", "axes fraction"), xytext=(3, 0),
-                           textcoords="offset points", va="top", fontsize=8,
-                           bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+    loads = [step for step in run.steps if step.series]
+    events = [step for step in run.steps if step.kind in _EVENTS and any(_went_on(load, step.at_s) for load in loads)]
+    end = panel.get_xlim()[1]
+    lower, before = 0, -end
+    for event in sorted(events, key=lambda step: step.at_s):
+        lower = lower + 1 if event.at_s - before < _NEAR * end else 0
+        before = event.at_s
+        left = event.at_s > (1 - _NEAR) * end
+        panel.axvline(event.at_s, color=style.INK, linewidth=0.9, linestyle=(0, (2, 2)))
+        panel.annotate(event.name, (event.at_s, 0.98 - _LOWER * lower), xycoords=("data", "axes fraction"),
+                       xytext=(-3 if left else 3, 0), textcoords="offset points", ha="right" if left else "left",
+                       va="top", fontsize=8,
+                       bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+
+
+def _went_on(load: Step, at_s: float) -> bool:
+    return load.at_s <= at_s <= load.at_s + load.seconds
 
 
 def _without_unit(name: str) -> str:
