@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from cluster.run_directory import API_PORT_VARIABLE
+from topo import sandbox
 from topo.vm import fetch, host, image, qemu, shares, terminal
 from topo.vm.initramfs import Start
 from topo.vm.protocol import Command
@@ -50,6 +51,8 @@ def vm(
         return 0
     qemu.check()
     found = image.find()
+    # In there it would be done by an emulated processor, and once for every start: half a minute each.
+    sandbox.compile_services()
     with ExitStack() as stack:
         writable = stack.enter_context(shares.results(Path(results)))
         api_port = _free_port()
