@@ -24,7 +24,9 @@ async def run(directory: Path) -> None:
         loop.add_signal_handler(number, stop.set)
     server = Server(directory, resolve(json.loads((directory / SEED).read_text())["cluster"]))
     async with await asyncio.start_unix_server(server.serve, sock=listen(directory / KUBELET_SOCKET)):
-        port = asyncio.create_task(api_port.listen(server.control_plane_namespace, directory / API_TLS_SOCKET))
+        port = asyncio.create_task(
+            api_port.listen(server.control_plane_namespace, server.control_plane.addresses, directory / API_TLS_SOCKET)
+        )
         port.add_done_callback(lambda done: stop.set() if not done.cancelled() and done.exception() else None)
         await stop.wait()
         if port.done():

@@ -71,11 +71,11 @@ class Server:
         self._run, self._cluster = run, cluster
         self._attached: set[str] = set()
         """Logs of containers that somebody has attached to."""
-        self._control_plane = next(node.name for node in cluster.nodes if node.role == "control-plane")
+        self.control_plane = next(node for node in cluster.nodes if node.role == "control-plane")
 
     @property
     def control_plane_namespace(self) -> str:
-        return f"{rootfs.NETNS}/{self._control_plane}"
+        return f"{rootfs.NETNS}/{self.control_plane.name}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one request, and whatever its answer becomes."""
