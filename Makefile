@@ -13,7 +13,7 @@ PACKAGES := mininet openvswitch-switch python3-venv python3-setuptools \
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages run test check lint fuzz policies mutants perf bench vm vm-test vm-setup clean
+.PHONY: help setup packages run test check lint fuzz policies mutants perf experiment bench vm vm-test vm-setup clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ mutants: setup  ## Whether the tests of NetworkPolicies notice each of the wrong
 
 perf: setup  ## What SDN costs beside the kernel's own data plane: the performance suite (QUICK=1: two minutes)
 	@$(BIN)/mininetes bench suite $(if $(QUICK),--quick)
+
+experiment: setup  ## Run the experiment NAME=… (without one: list them); its results are in results/
+	@$(if $(NAME),$(BIN)/mininetes experiment run $(NAME),$(BIN)/mininetes experiment list)
 
 bench: setup  ## Start-up, throughput and the API beside their floors and peers
 	$(BIN)/mininetes bench boot

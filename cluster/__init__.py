@@ -38,7 +38,7 @@ The control loops (docs/architecture.md has them as a table)
     controllers          the loops: one file for each kind (a folder)
     scheduling           pods get a node and an address (a folder)
     service_ips, node_ports      Services' addresses and node ports
-    nodes, machine       the nodes, and what they have
+    nodes, machine       the nodes, and what they have; service_processes: a testbed's own processes
     system               the objects a cluster has of its own
     ingress_controller, ingress_annotations        … the ingress controller among them; what it follows
     settled              is everything realised?

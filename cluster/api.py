@@ -123,7 +123,7 @@ class Api:
             said = self._observed.get(component)
             left_s = deadline - asyncio.get_running_loop().time()
             if said is not None and said.revision >= revision:
-                return _json({"revision": said.revision})
+                return _json({"revision": said.revision, "detail": said.detail})
             if left_s <= 0 or self._stopping:
                 return self._sync_answer([Missing(component, f"has not realised revision {revision:.0f}")], 1)
             await wait(event, left_s)

@@ -130,6 +130,12 @@ class Client:
         answer = self._request("GET", "realised", query, timeout_s=timeout_s + SYNC_GRACE_S)
         return int(answer["revision"])
 
+    def said_by(self, component: str) -> Mapping[str, Any]:
+        """The detail with which a component last said what it has observed. Raises NotInSyncError before it has."""
+        query = {"component": component, "revision": "0", "timeout_s": "0"}
+        answer: Mapping[str, Any] = self._request("GET", "realised", query, timeout_s=SYNC_GRACE_S)["detail"]
+        return answer
+
     def sync(self, timeout_s: float, shown: int | None = None) -> Mapping[str, Any]:
         """Wait until the testbed realises what the API says. `shown`: how much of what is missing to tell.
 

@@ -1,10 +1,11 @@
-"""What this machine has: the capacity that every node reports, as kind's nodes do, which share their machine too."""
+"""What this machine has: the capacity that every node reports, as kind's nodes do, which share their machine too; netem."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,14 @@ def this_machine() -> Machine:
     kibibytes = {"ephemeral-storage": f"{disk // 1024}Ki", "memory": f"{memory // 1024}Ki"}
     left = {**kibibytes, "memory": f"{(memory - RESERVED_BYTES) // 1024}Ki"}
     return Machine({**common, **kibibytes}, {**common, **left}, _info())
+
+
+@cache
+def has_netem() -> bool:
+    """Whether the running kernel has netem, found out by using it in a namespace made for the purpose."""
+    own_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    use = ["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
+    return subprocess.run(["unshare", *own_user, "--net", *use], capture_output=True).returncode == 0
 
 
 def _info() -> Mapping[str, str]:

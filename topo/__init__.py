@@ -21,7 +21,9 @@ The network
                   packet_sockets: room for bursts
     emulation     nodes, switches and links as Mininet knows them (the one door to mininet)
     bridging      loop-free forwarding in an underlay that has loops
-    nodes         a node's legs: uplink, gateway, tunnel, routes; power: nodes that are switched off
+    nodes         a node's legs: uplink, gateway, tunnel, routes
+    power         nodes that are switched off; faults: what else is broken on purpose, fault_keeper does it; cables: those
+                  that are cut
     exposure      … for host ports; health check node ports
     ways_in       what a node's kernel hands to its switch of what comes in by the uplink
     pods          pods' namespaces and interfaces, in batches; pod_maker: the process that makes them

@@ -19,7 +19,6 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from cluster import objects
 from cluster.client import Batch, Client
 from cluster.model import Cluster, PodInterface
 from cluster.reading.config import resolve
@@ -33,7 +32,7 @@ from topo.managed_pod import ManagedPod, container_of_run
 from topo.pod_events import PodEvents
 from topo.pod_maker import PodMaker
 from topo.pods import PodNetwork
-from topo.power import Power, is_off, send_heartbeats, uplinks
+from topo.power import Power, power_of, send_heartbeats
 from topo.probe_runner import ProbeRunner
 from topo.probes import Health, ProbeKind, Result, grace_s_of
 from topo.runtime_client import Responder, Runtime
@@ -170,7 +169,7 @@ class Agent:
         """Nodes that were switched off lose everything at once; on those that were switched on, all begins again."""
         if not seen:
             return
-        changed = self._power.set({objects.name(node): is_off(node) for node in seen})
+        changed = self._power.take(seen)
         concerned = [pod for pod in self._pods.values() if pod.node in changed]
         for pod in concerned:
             self._changed[pod.uid] = pod
@@ -390,7 +389,7 @@ def main() -> None:
     underlay = nodes.build(cluster)
     _LOG.info("%d nodes are there", len(cluster.nodes))
     network = PodNetwork(cluster, PodMaker(cluster), Bridges(cluster))
-    power = Power(uplinks(underlay), cluster.node_by_name)
+    power = power_of(run, cluster, underlay)
     send_heartbeats(Client(run / API_SOCKET), lambda: power.on)
     Agent(run, cluster, power, network).serve_forever()
 

@@ -136,6 +136,12 @@ class KnownIntf(TCIntf):  # type: ignore[misc]
                 up=None,
             )
 
+    def reshape(self, shape: LinkShape) -> None:
+        """Another shape instead of the one that it has."""
+        # Answers that there is none where there is none: all that matters is that there is none then.
+        self.tc("%s qdisc del dev %s root")
+        self.config(shape=shape)
+
     def updateIP(self) -> str | None:
         ip: str | None = self.ip
         return ip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cluster.ingress_controller import controller_objects, runs_controller
+from cluster.machine import has_netem
 from cluster.model import Cluster
 from cluster.objects import Object
 from cluster.problems import MachineError
@@ -44,7 +43,7 @@ def _programs(programs: Mapping[str, str]) -> Iterable[str]:
 
 def _kernel(cluster: Cluster) -> Iterable[str]:
     shaped = [link for link in cluster.underlay.links if link.shape.needs_netem]
-    if shaped and not _has_netem():
+    if shaped and not has_netem():
         link = shaped[0]
         yield (
             f"link {link.a} - {link.b} has delay, jitter or loss, which need the kernel module sch_netem, and this "
@@ -52,10 +51,3 @@ def _kernel(cluster: Cluster) -> Iterable[str]:
         )
     if cluster.network.datapath == "kernel" and not Path("/sys/module/openvswitch").exists():
         yield "datapath: kernel needs the kernel module openvswitch; run: sudo modprobe openvswitch"
-
-
-def _has_netem() -> bool:
-    """Whether the running kernel has netem, found out by using it in a namespace made for the purpose."""
-    own_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    use = ["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
-    return subprocess.run(["unshare", *own_user, "--net", *use], capture_output=True).returncode == 0

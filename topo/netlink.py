@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from types import TracebackType
 
 from cluster.model import VXLAN_PORT, IPAddress, IPNetwork
@@ -34,7 +35,7 @@ IFF_UP = 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_F_NODAD = 1, 2, 8, 2
 FRA_DST, FRA_IIFNAME, FRA_PRIORITY, FRA_TABLE, FRA_IP_PROTO, FRA_DPORT_RANGE = 1, 3, 6, 15, 22, 24
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC = 1, 4, 5, 7
-RT_TABLE_LOCAL, FR_ACT_TO_TBL = 255, 1
+RT_TABLE_LOCAL, FR_ACT_TO_TBL, FR_ACT_BLACKHOLE = 255, 1, 6
 RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST, RTNH_F_ONLINK = 254, 4, 1, 4
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 NDA_DST, NDA_LLADDR, NUD_PERMANENT, NUD_NOARP, NTF_SELF, NTF_MASTER = 1, 2, 0x80, 0x40, 2, 4
@@ -226,25 +227,29 @@ def add_route(
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Which routing table packets go by (ip-rule(8)): those that came in by `interface` ("lo": that are sent here), go
-    to `to`, are of `protocol` and go to one of `ports`; None = any. The least `priority` is asked first."""
+    to `to`, are of `protocol` and go to one of `ports`; None = any. The least `priority` is asked first. Without a
+    `table` they go nowhere."""
 
     ip_version: int
     priority: int
-    table: int
+    table: int | None
     interface: str | None = None
-    to: IPAddress | None = None
+    to: IPAddress | IPNetwork | None = None
     protocol: int | None = None
     ports: range | None = None
 
     def _body(self) -> bytes:
         family = socket.AF_INET if self.ip_version == 4 else socket.AF_INET6
-        length = self.to.max_prefixlen if self.to else 0
-        body = struct.pack("=BBBBBBBBI", family, length, 0, 0, self.table, 0, 0, FR_ACT_TO_TBL, 0)
-        body += _u32(FRA_PRIORITY, self.priority) + _u32(FRA_TABLE, self.table)
+        to = None if self.to is None else ip_network(self.to)
+        action = FR_ACT_BLACKHOLE if self.table is None else FR_ACT_TO_TBL
+        body = struct.pack("=BBBBBBBBI", family, to.prefixlen if to else 0, 0, 0, self.table or 0, 0, 0, action, 0)
+        body += _u32(FRA_PRIORITY, self.priority)
+        if self.table is not None:
+            body += _u32(FRA_TABLE, self.table)
         if self.interface is not None:
             body += _text(FRA_IIFNAME, self.interface)
-        if self.to is not None:
-            body += attribute(FRA_DST, self.to.packed)
+        if to is not None:
+            body += attribute(FRA_DST, to.network_address.packed)
         if self.protocol is not None:
             body += _u8(FRA_IP_PROTO, self.protocol)
         if self.ports is not None:

@@ -1,23 +1,27 @@
 """Nodes that are switched off and on: what `mininetes fault node` says in an annotation, done to the node's uplink; and
 the signs of life of those that are on.
 
-The cable is cut at the switch's end, so that the node keeps its addresses and routes, as a machine does whose cable is
-pulled out.
+Its cable is cut (`cables`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from cluster import objects
 from cluster.client import Client
+from cluster.model import Cluster
 from cluster.objects import POWER_ANNOTATION
-from topo import netlink
+from topo.cables import Cables
 from topo.emulation import UPLINK, UnderlayNetwork
+from topo.fault_keeper import FaultKeeper
 
 HEARTBEAT_S = 0.25
+_REASON = "power"
 
 
 def is_off(node: Mapping[str, Any]) -> bool:
@@ -26,10 +30,14 @@ def is_off(node: Mapping[str, Any]) -> bool:
 
 
 class Power:
-    """Which nodes are on. `uplinks`: node -> the interface at the other end of its cable."""
+    """Which nodes are on. `uplinks`: node -> the interface at the other end of its cable. `faults` does what else nodes'
+    annotations say."""
 
-    def __init__(self, uplinks: Mapping[str, str], nodes: Iterable[str]) -> None:
-        self._uplinks = uplinks
+    def __init__(
+        self, uplinks: Mapping[str, str], nodes: Iterable[str], cables: Cables,
+        faults: Callable[[Sequence[Mapping[str, Any]]], None] = lambda nodes: None,
+    ) -> None:  # fmt: skip
+        self._uplinks, self._cables, self._faults = uplinks, cables, faults
         self._nodes = frozenset(nodes)
         self._off: frozenset[str] = frozenset()
         self._known = False
@@ -41,6 +49,12 @@ class Power:
 
     def is_on(self, node: str) -> bool:
         return node not in self._off
+
+    def take(self, nodes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """Node objects that are new or have changed; the nodes that are off since, or on."""
+        # First, so that a cable that is to stay cut is not mended in between.
+        self._faults(nodes)
+        return self.set({objects.name(node): is_off(node) for node in nodes})
 
     def set(self, states: Mapping[str, bool]) -> frozenset[str]:
         """Node -> whether it is off, of those that are heard of; the nodes whose state that changed. Idempotent."""
@@ -54,8 +68,14 @@ class Power:
 
     def _switch(self, node: str, on: bool) -> None:
         if node in self._uplinks:
-            with netlink.Socket() as root:
-                root.run([netlink.set_link(0, name=self._uplinks[node], up=on, down=not on)])
+            self._cables.set(self._uplinks[node], _REASON, not on)
+
+
+def power_of(run: Path, cluster: Cluster, network: UnderlayNetwork) -> Power:
+    """Of a cluster whose underlay is there; with it, whoever does the other faults."""
+    cables = Cables()
+    keeper = FaultKeeper(run, cluster, network, cables)
+    return Power(uplinks(network), cluster.node_by_name, cables, keeper.take)
 
 
 def uplinks(network: UnderlayNetwork) -> dict[str, str]:

@@ -13,8 +13,16 @@ The map, in the order in which data flows:
     model           an Experiment
     order           its runs in their order
 
+    runner          runs what is not finished yet, and puts all of it together
+    testbeds        the testbeds that runs use
     scene           where steps act: a testbed, and what is in it
     programs        what runs in pods (a folder)
+    schedule        a run's steps, each when its time has come
+    watching        what is looked at meanwhile: sampling (processes, flows, drops), ovs_control asks the switch
+    directory       where results are; how an interrupted experiment goes on
+    summary         ratios; whether what was expected is so
+    surroundings    versions, the machine, what it lacks
+    progress        how far it is, and the time left
 
-    commands        mininetes experiment
+    commands        mininetes experiment; api: the same from Python
 """

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,8 +16,11 @@ from cluster.commands import output_option, print_json, print_table
 from cluster.problems import Problem, SpecError
 from cluster.reading import documents
 from cluster.reading.findings import suggestion
-from experiments.scripted import fields, file, order
+from experiments.scripted import fields, file, order, runner
+from experiments.scripted.directory import RESULTS
 from experiments.scripted.model import Experiment
+from experiments.scripted.progress import Bar, Lines, Progress, Silent
+from experiments.testbed import exit_on_sigterm
 
 LIBRARY = Path(__file__).parents[1] / "library"
 
@@ -69,6 +76,43 @@ def plan(name: str, seed: int | None, repetitions: int | None, form: str) -> int
         (run.order, run.variant.arm, *run.variant.parameters.values(), run.repetition) for run in planned
     ])  # fmt: skip
     return 0
+
+
+@experiment.command()
+@click.argument("name")
+@_seed_option
+@_repetitions_option
+@click.option("-d", "--results", "root", type=click.Path(file_okay=False, path_type=Path), default=Path("results"),
+              show_default=True, help="Results go below this directory.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Begin anew, though an interrupted one could go on.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def run(name: str, seed: int | None, repetitions: int | None, root: Path, fresh: bool, quiet: bool) -> int:
+    """Run an experiment, or go on with an interrupted one. NAME: of `list`, or a file.
+
+    Exit status 1: something that was expected is not so, or a run failed.
+    """
+    exit_on_sigterm()
+    read = loaded(name, seed, repetitions)
+    with ExitStack() as stack:
+        progress: Progress = Silent() if quiet else Lines()
+        if not quiet and sys.stderr.isatty():
+            progress = stack.enter_context(Bar())
+        path, results = runner.run(read, root, fresh, progress)
+    return _tell(path, results)
+
+
+def _tell(path: Path, results: Mapping[str, Any]) -> int:
+    failed = [entry for entry in results["runs"] if entry["error"]]
+    for expected in results["expectations"]:
+        word = {True: "yes", False: "NO", None: "not decided"}[expected["holds"]]
+        click.echo(f"{word}: {expected['text']} ({expected['found']})")
+    for ratio in results["ratios"]:
+        by = ", ".join(f"{key}={value}" for key, value in ratio["by"].items())
+        click.echo(f"{ratio['name']}{f' ({by})' if by else ''}: {ratio['median']:.3f}, median of {len(ratio['pairs'])}")
+    for entry in failed:
+        click.echo(f"run {entry['order']} failed: {entry['error']}", err=True)
+    click.echo(str(path / RESULTS))
+    return 1 if failed or any(expected["holds"] is False for expected in results["expectations"]) else 0
 
 
 def loaded(name: str, seed: int | None, repetitions: int | None) -> Experiment:

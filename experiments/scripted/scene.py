@@ -21,7 +21,7 @@ from experiments.scripted.values import Target
 from experiments.testbed import CommandError, Inventory, Machine, Testbed
 
 _VERSIONS = {"ipv4": 4, "ipv6": 6, None: None}
-_PROGRAMS = Path(programs.__file__).parent
+PROGRAMS = Path(programs.__file__).parent
 _GRACE_S = 20.0
 """How much longer than its requests and their patience a program may take."""
 _LOOK_S = 0.05
@@ -117,7 +117,7 @@ class Scene:
 
     def ask(self, program: str, source: Target, options: Mapping[str, Any], course: Course) -> Outcome:
         """Run one of `programs` in a machine until it ends, or until the step is to end. Raises StepError."""
-        argv = (*self.prefix(source), "python3", "-c", _text(program), json.dumps(options))
+        argv = (*self.prefix(source), "python3", "-c", text_of(program), json.dumps(options))
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -180,8 +180,8 @@ def _is_ready(pod: Mapping[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-def _text(program: str) -> str:
+def text_of(program: str) -> str:
     """The program as text, for a pod that does not see this file, with what it takes from `pacing` before it."""
-    own = (_PROGRAMS / f"{program}.py").read_text().splitlines()
+    own = (PROGRAMS / f"{program}.py").read_text().splitlines()
     kept = [line for line in own if not line.startswith(("from __future__", "from experiments."))]
-    return (_PROGRAMS / "pacing.py").read_text() + "\n".join(kept) + "\n"
+    return (PROGRAMS / "pacing.py").read_text() + "\n".join(kept) + "\n"

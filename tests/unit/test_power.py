@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.objects import POWER_ANNOTATION
+from topo.cables import Cables
 from topo.power import Power, is_off
 
 
@@ -17,7 +18,7 @@ def switched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
 
 
 def made() -> Power:
-    return Power({"a": "s1-eth1", "b": "s1-eth2"}, ["a", "b"])
+    return Power({"a": "s1-eth1", "b": "s1-eth2"}, ["a", "b"], Cables())
 
 
 def test_the_annotation() -> None:

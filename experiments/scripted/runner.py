@@ -1,0 +1,126 @@
+"""An experiment, run: every run in its order, on a testbed, watched; what it found kept at once; the whole put together."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from experiments.scripted import order, sampling, summary, surroundings
+from experiments.scripted.directory import RESULTS, Directory, opened, rfc3339, write
+from experiments.scripted.model import Experiment
+from experiments.scripted.order import PlannedRun
+from experiments.scripted.progress import Progress, Silent
+from experiments.scripted.scene import Scene
+from experiments.scripted.schedule import FAILURES, Schedule
+from experiments.scripted.steps.step import Figure
+from experiments.scripted.testbeds import Testbeds
+from experiments.scripted.watching import Watched, watching
+from experiments.testbed import Testbed
+
+VERSION = 1
+
+
+def run(
+    experiment: Experiment, root: Path, fresh: bool = False, progress: Progress | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Run what is not finished yet; the directory, and what its results.json holds.
+
+    Raises MachineError before anything starts when the machine lacks something.
+    """
+    surroundings.check(experiment)
+    tell = progress or Silent()
+    planned = order.runs(experiment)
+    directory = opened(root, experiment, planned, fresh)
+    done = directory.done()
+    missing = [each for each in planned if each.order not in done]
+    tell.planned([*(each for each in planned if each.order in done), *missing], len(done))
+    with Testbeds(experiment.shared) as testbeds:
+        for each in missing:
+            found = _one(experiment, each, testbeds, tell)
+            directory.keep(found)
+            tell.finished(each, found["error"])
+    results = put_together(experiment, directory)
+    write(directory.path / RESULTS, results)
+    return directory.path, results
+
+
+def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: Progress) -> dict[str, Any]:
+    """One run, as results.json has it. What fails in it is its error."""
+    began, zero = rfc3339(datetime.now(timezone.utc)), time.monotonic()
+    told: dict[str, Any] = {"steps": [], "samples": {}, "figures": {}, "fidelity": None}
+    error = None
+    tell.step(planned, "")
+    try:
+        with testbeds.of(planned.variant) as testbed:
+            told = _measured(experiment, planned, testbed, tell)
+    except FAILURES as failed:
+        error = str(failed)
+    failures = [f"{step['name']}: {step['error']}" for step in told["steps"] if step["error"]]
+    if failures or error:
+        testbeds.discard()
+    return {
+        "order": planned.order, "arm": planned.variant.arm, "parameters": dict(planned.variant.parameters),
+        "repetition": planned.repetition, "began": began, "seconds": time.monotonic() - zero, **told,
+        "error": error or "; ".join(failures) or None,
+    }  # fmt: skip
+
+
+def _measured(experiment: Experiment, planned: PlannedRun, testbed: Testbed, tell: Progress) -> dict[str, Any]:
+    scene = Scene(testbed, random.Random(planned.seed))
+    schedule = Schedule(planned.variant.steps, scene, lambda name: tell.step(planned, name))
+    zero = time.monotonic()
+    with watching(testbed, planned.variant, experiment.interval_s) as watched:
+        steps = [each.to_json(zero) for each in schedule.run()]
+    return _told(steps, watched)
+
+
+def _told(steps: Sequence[Mapping[str, Any]], watched: Watched) -> dict[str, Any]:
+    figures = {f"{step['name']}.{name}": value for step in steps for name, value in step["figures"].items()}
+    return {
+        "steps": list(steps),
+        "samples": {name: [list(point) for point in series] for name, series in watched.samples.items()},
+        "figures": {**figures, **watched.figures},
+        "fidelity": watched.fidelity,
+    }
+
+
+def put_together(experiment: Experiment, directory: Directory) -> dict[str, Any]:
+    """What results.json holds."""
+    runs = [run for _, run in sorted(directory.done().items())]
+    ratios = summary.ratios(experiment, runs)
+    return {
+        "version": VERSION,
+        "name": experiment.name,
+        "title": experiment.title,
+        "question": experiment.question,
+        "method": experiment.method,
+        "seed": experiment.seed,
+        "started": directory.started,
+        "seconds": sum(run["seconds"] for run in runs),
+        "versions": dict(surroundings.versions()),
+        "machine": dict(surroundings.machine(experiment)),
+        "file": experiment.text,
+        "arms": list(experiment.arms),
+        "parameters": {name: list(values) for name, values in experiment.parameters.items()},
+        "reported": list(experiment.reported),
+        "figures": [_figure(figure) for figure in _figures(experiment)],
+        "runs": runs,
+        "ratios": ratios,
+        "expectations": summary.expectations(experiment, runs, ratios),
+        "claims": [],
+    }
+
+
+def _figures(experiment: Experiment) -> list[Figure]:
+    """Those that the file names first, then the others, each once."""
+    measured = {figure.name: figure for variant in experiment.variants for figure in variant.figures}
+    named = [measured[name] for name in experiment.reported]
+    return [*named, *(figure for name, figure in measured.items() if name not in experiment.reported), *sampling.figures()]
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {"name": figure.name, "unit": figure.unit, "better": figure.better, "text": figure.text}
