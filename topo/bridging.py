@@ -9,7 +9,7 @@ a spanning tree.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.model import Link, Underlay
@@ -25,23 +25,27 @@ class Forwarding:
     fdb: Mapping[tuple[str, str], int]
 
 
-def forwarding(underlay: Underlay, macs: Mapping[str, str]) -> Forwarding:
-    """Compute what the switches must know. `macs`: machine name -> MAC of its uplink."""
-    between = [
+def forwarding(
+    underlay: Underlay, macs: Mapping[str, str], down: Collection[frozenset[str]] = ()
+) -> Forwarding:
+    """Compute what the switches must know. `macs`: machine name -> MAC of its uplink. `down`: the ends of links that
+    carry nothing, so that all ways lead round them."""
+    cables = [
         (index, link)
         for index, link in enumerate(underlay.links)
         if link.a in underlay.switches and link.b in underlay.switches
     ]
-    tree = _spanning_tree(underlay.switches, between)
-    if len(tree) == len(between):
+    if len(_spanning_tree(underlay.switches, cables)) == len(cables):
         return Forwarding(frozenset(), {})
+    between = [(index, link) for index, link in cables if frozenset((link.a, link.b)) not in down]
+    tree = _spanning_tree(underlay.switches, between)
     fdb: dict[tuple[str, str], int] = {}
     for number, (machine, mac) in enumerate(sorted(macs.items())):
         home, index = _home(underlay, machine)
         fdb[home, mac] = index
         for switch, ways in _ways_towards(home, between).items():
             fdb[switch, mac] = ways[number % len(ways)]
-    machines = {index for index in range(len(underlay.links))} - {index for index, _ in between}
+    machines = {index for index in range(len(underlay.links))} - {index for index, _ in cables}
     return Forwarding(frozenset(tree | machines), fdb)
 
 
@@ -85,7 +89,7 @@ def _ways_towards(home: str, between: Sequence[tuple[int, Link]]) -> dict[str, l
                 distance[neighbour] = distance[switch] + 1
                 queue.append(neighbour)
     return {
-        switch: [index for index, neighbour in neighbours[switch] if distance[neighbour] < steps]
+        switch: [index for index, neighbour in neighbours[switch] if distance.get(neighbour, steps) < steps]
         for switch, steps in distance.items()
         if switch != home
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cluster.model import Cluster, LinkShape
-from topo import faults, namespaces, netlink
+from topo import faults, namespaces, netlink, nodes
 from topo.cables import Cables
 from topo.emulation import UPLINK, UnderlayNetwork, machines
 from topo.faults import Faults
@@ -30,7 +30,7 @@ class FaultKeeper:
     """Does what Node objects say. `run`: where it keeps what it has done, for an agent after this one."""
 
     def __init__(self, run: Path, cluster: Cluster, network: UnderlayNetwork, cables: Cables) -> None:
-        self._cluster, self._cables = cluster, cables
+        self._cluster, self._network, self._cables = cluster, network, cables
         self._machines = {machine.name: machine for machine in machines(cluster)}
         self._links = {
             frozenset((link.intf1.node.name, link.intf2.node.name)): (link.intf1, link.intf2) for link in network.links
@@ -42,9 +42,9 @@ class FaultKeeper:
         self._done = faults.of(json.loads(self._file.read_text()) if self._file.exists() else {})
         self._first = True
 
-    def take(self, nodes: Iterable[Mapping[str, Any]]) -> None:
+    def take(self, seen: Iterable[Mapping[str, Any]]) -> None:
         """Node objects that are new or have changed."""
-        self._told |= {node["metadata"]["name"]: faults.told(node) for node in nodes}
+        self._told |= {node["metadata"]["name"]: faults.told(node) for node in seen}
         told = {key: text for each in self._told.values() for key, text in each.items()}
         wanted = faults.of(told)
         if wanted != self._done or self._first:
@@ -56,7 +56,11 @@ class FaultKeeper:
             self._done, self._first = wanted, False
 
     def _cut(self, wanted: Faults) -> None:
-        for ends in self._touched(wanted.down, self._done.down):
+        touched = self._touched(wanted.down, self._done.down)
+        if touched:
+            # Switches see at once that a cable is out, and know other ways.
+            nodes.steer_loops(self._cluster, self._network, wanted.down)
+        for ends in touched:
             for interface in self._links.get(ends, ()):
                 if interface.name != UPLINK:
                     self._cables.set(str(interface.name), _REASON, ends in wanted.down)

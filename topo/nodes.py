@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_network
 
 from cluster.model import (
@@ -56,7 +56,7 @@ def build(cluster: Cluster) -> emulation.UnderlayNetwork:
     network = emulation.UnderlayNetwork(cluster)
     for switch in network.switches:
         switch.start([])
-    _steer_loops(cluster, network)
+    steer_loops(cluster, network)
     _make_trunks_and_tunnels(cluster)
     _make_edge(cluster)
     for machine in emulation.machines(cluster):
@@ -75,9 +75,12 @@ def _prepare_machines(cluster: Cluster) -> None:
             namespaces.set_sysctls(_MACHINE_SYSCTLS + (_NODE_SYSCTLS if name in nodes else ()))
 
 
-def _steer_loops(cluster: Cluster, network: emulation.UnderlayNetwork) -> None:
+def steer_loops(
+    cluster: Cluster, network: emulation.UnderlayNetwork, down: Collection[frozenset[str]] = ()
+) -> None:
+    """Tell the switches of an underlay with loops where everybody is; round the links that are `down`. Idempotent."""
     macs = {machine.name: machine.uplink_mac for machine in emulation.machines(cluster)}
-    forwarding = bridging.forwarding(cluster.underlay, macs)
+    forwarding = bridging.forwarding(cluster.underlay, macs, down)
     if not forwarding.fdb:
         return
     interfaces: dict[tuple[str, int], int] = {}

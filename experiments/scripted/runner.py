@@ -50,8 +50,8 @@ def run(
 
 def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: Progress) -> dict[str, Any]:
     """One run, as results.json has it. What fails in it is its error."""
-    began, zero = rfc3339(datetime.now(timezone.utc)), time.monotonic()
-    told: dict[str, Any] = {"steps": [], "samples": {}, "figures": {}, "fidelity": None}
+    zero = time.monotonic()
+    told: dict[str, Any] = {"began": _now(), "steps": [], "samples": {}, "figures": {}, "fidelity": None}
     error = None
     tell.step(planned, "")
     try:
@@ -64,7 +64,7 @@ def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: 
         testbeds.discard()
     return {
         "order": planned.order, "arm": planned.variant.arm, "parameters": dict(planned.variant.parameters),
-        "repetition": planned.repetition, "began": began, "seconds": time.monotonic() - zero, **told,
+        "repetition": planned.repetition, "seconds": time.monotonic() - zero, **told,
         "error": error or "; ".join(failures) or None,
     }  # fmt: skip
 
@@ -72,10 +72,14 @@ def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: 
 def _measured(experiment: Experiment, planned: PlannedRun, testbed: Testbed, tell: Progress) -> dict[str, Any]:
     scene = Scene(testbed, random.Random(planned.seed))
     schedule = Schedule(planned.variant.steps, scene, lambda name: tell.step(planned, name))
-    zero = time.monotonic()
+    began, zero = _now(), time.monotonic()
     with watching(testbed, planned.variant, experiment.interval_s) as watched:
         steps = [each.to_json(zero) for each in schedule.run()]
-    return _told(steps, watched)
+    return {"began": began, **_told(steps, watched)}
+
+
+def _now() -> str:
+    return rfc3339(datetime.now(timezone.utc))
 
 
 def _told(steps: Sequence[Mapping[str, Any]], watched: Watched) -> dict[str, Any]:

@@ -29,8 +29,8 @@ _NAMES = (*SERVICES, CONTAINERS)
 def figures() -> tuple[Figure, ...]:
     """What a run's samples come to."""
     return (
-        *(Figure(f"cpu.{name}", "ratio", "lower", f"processor time of {name}, mean: 1 is one processor") for name in _NAMES),
-        *(Figure(f"memory.{name}", "bytes", "lower", f"resident memory of {name}, most") for name in _NAMES),
+        *(Figure(f"cpu/{name}", "ratio", "lower", f"processor time of {name}, mean: 1 is one processor") for name in _NAMES),
+        *(Figure(f"memory/{name}", "bytes", "lower", f"resident memory of {name}, most") for name in _NAMES),
         Figure("flows", "count", None, "OpenFlow flows in all switches, most"),
         Figure("datapath_flows", "count", None, "flows that the datapath made of them, most"),
         Figure("flow_mods", "count", None, "changes of flows that the controller sent during the run"),
@@ -79,9 +79,9 @@ class Sampler:
         found = {}
         for name, series in self._series.items():
             values = [value for _, value in series]
-            if name.startswith("cpu."):
+            if name.startswith("cpu/"):
                 found[name] = sum(values) / len(values)
-            elif name.startswith("memory.") or name in ("flows", "datapath_flows"):
+            elif name.startswith("memory/") or name in ("flows", "datapath_flows"):
                 found[name] = max(values)
             else:
                 found[name] = _gained(values)
@@ -108,8 +108,8 @@ class Sampler:
             used[process.name] = used.get(process.name, 0.0) + process.cpu_s - start_s
         seconds, first = now - self._looked, not self._before
         self._before, self._looked = processes, now
-        cpu = {} if first else {f"cpu.{name}": spent / seconds for name, spent in used.items()}
-        return {**cpu, **{f"memory.{name}": float(amount) for name, amount in memory.items()}}
+        cpu = {} if first else {f"cpu/{name}": spent / seconds for name, spent in used.items()}
+        return {**cpu, **{f"memory/{name}": float(amount) for name, amount in memory.items()}}
 
     def _controller(self) -> dict[str, float]:
         try:

@@ -13,13 +13,20 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from cluster import objects, selectors
+from cluster.client import Client
 from cluster.model import IPAddress
 from cluster.problems import NoTestbedError
+from experiments import bulk
 from experiments.scripted import programs
 from experiments.scripted.steps.step import Outcome, StepError
 from experiments.scripted.values import Target
 from experiments.testbed import CommandError, Inventory, Machine, Testbed
 
+_KINDS = {
+    "service": "Service", "deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet",
+    "replicaset": "ReplicaSet", "job": "Job",
+}  # fmt: skip
 _VERSIONS = {"ipv4": 4, "ipv6": 6, None: None}
 PROGRAMS = Path(programs.__file__).parent
 _GRACE_S = 20.0
@@ -53,6 +60,7 @@ class Scene:
     testbed: Testbed
     draw: random.Random
     figures: dict[str, float] = field(default_factory=dict)
+    _client_of_api: Client | None = None
 
     def machine(self, target: Target) -> Machine:
         """Raises StepError. Of a workload, the first of its pods that is ready, by name."""
@@ -79,7 +87,7 @@ class Scene:
         if target.kind == "address":
             return ip_address(str(target))
         if target.kind == "service":
-            return self._cluster_ip(self._service(target), family)
+            return self._cluster_ip(self._get(target), family)
         try:
             return self.machine(target).address(_VERSIONS[family])
         except NoTestbedError as error:
@@ -88,13 +96,13 @@ class Scene:
     def front(self, target: Target, port: int | None, family: str | None) -> tuple[IPAddress, int]:
         """Address and port to ask; of a Service without `port` its first one."""
         if target.kind == "service" and port is None:
-            port = int(self._service(target)["spec"]["ports"][0]["port"])
+            port = int(self._get(target)["spec"]["ports"][0]["port"])
         assert port is not None  # the file was checked
         return self.address(target, family), port
 
     def front_of(self, service: Target, target_port: int, family: str | None) -> tuple[IPAddress, int]:
         """Address and port of a Service that lead to `target_port` of its pods. Raises StepError."""
-        found = self._service(service)
+        found = self._get(service)
         for port in found["spec"]["ports"]:
             if port.get("targetPort", port["port"]) == target_port:
                 return self._cluster_ip(found, family), int(port["port"])
@@ -147,24 +155,31 @@ class Scene:
         raise StepError(f"there is no client {target.name!r}")
 
     def _pods_of(self, workload: Target, inventory: Inventory) -> list[Machine]:
-        owner = json.loads(self.kubectl("get", workload.kind, workload.name, "-n", workload.namespace, "-o", "json"))
-        labels = owner["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        listed = json.loads(self.kubectl("get", "pods", "-n", workload.namespace, "-l", selector, "-o", "json"))
+        selector = self._get(workload)["spec"]["selector"]
+        _, listed = self._api.objects(["Pod"])
         ready = {
-            f"{workload.namespace}/{pod['metadata']['name']}" for pod in listed["items"]
-            if "deletionTimestamp" not in pod["metadata"] and _is_ready(pod)
+            f"{workload.namespace}/{objects.name(pod)}" for pod in listed
+            if objects.namespace(pod) == workload.namespace and selectors.matches(selector, objects.labels(pod))
+            and "deletionTimestamp" not in pod["metadata"] and objects.ready(pod)
         }  # fmt: skip
         pods = sorted((pod for pod in inventory.pods if pod.target in ready), key=lambda pod: pod.target)
         if not pods:
             raise StepError(f"{workload.kind} {workload.namespace}/{workload.name} has no pod that is ready")
         return pods
 
-    def _service(self, target: Target) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            self.kubectl("get", "service", target.name, "-n", target.namespace, "-o", "json")
-        )
-        return found
+    def _get(self, target: Target) -> objects.Object:
+        """A Service or a workload."""
+        kind = _KINDS[target.kind]
+        for found in self._api.objects([kind])[1]:
+            if (objects.namespace(found), objects.name(found)) == (target.namespace, target.name):
+                return found
+        raise StepError(f"there is no {kind} {target.namespace}/{target.name}")
+
+    @property
+    def _api(self) -> Client:
+        if self._client_of_api is None:
+            self._client_of_api = bulk.client_of(self.testbed)
+        return self._client_of_api
 
     @staticmethod
     def _cluster_ip(service: Mapping[str, Any], family: str | None) -> IPAddress:
@@ -173,11 +188,6 @@ class Scene:
             if _VERSIONS[family] in (None, address.version):
                 return address
         raise StepError(f"Service {service['metadata']['name']} has no {family or 'cluster'} address")
-
-
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def text_of(program: str) -> str:

@@ -35,18 +35,20 @@ class Progress:
     error: str | None = None
 
     def to_json(self, zero: float) -> dict[str, Any]:
-        """As results.json has it."""
+        """As results.json has it: all times since the run began."""
         began = self.began_at if self.began_at is not None else self.ended_at or zero
+        at_s = began - zero
         return {
             "name": self.step.name,
             "kind": self.step.action.KIND,
-            "at_s": began - zero,
+            "at_s": at_s,
             "seconds": (self.ended_at or began) - began,
             "figures": dict(self.outcome.figures),
-            "series": {name: [list(point) for point in series] for name, series in self.outcome.series.items()},
+            "series": {name: [[round(at_s + t_s, 3), value] for t_s, value in series]
+                       for name, series in self.outcome.series.items()},
             "tables": {name: dict(table) for name, table in self.outcome.tables.items()},
             "error": self.error,
-        }
+        }  # fmt: skip
 
 
 class Schedule:

@@ -45,9 +45,9 @@ def test_steps_measure_and_faults_go_along(results: dict[str, Any]) -> None:
 
 def test_samples_are_taken_meanwhile(results: dict[str, Any]) -> None:
     for run in results["runs"]:
-        assert len(run["samples"]["cpu.ovs-vswitchd"]) >= 3
-        assert run["figures"]["cpu.ovs-vswitchd"] > 0
-        assert run["figures"]["memory.controller"] > 1 << 20
+        assert len(run["samples"]["cpu/ovs-vswitchd"]) >= 3
+        assert run["figures"]["cpu/ovs-vswitchd"] > 0
+        assert run["figures"]["memory/controller"] > 1 << 20
         assert run["figures"]["flows"] > 50
         assert run["figures"]["packet_ins"] == 0
         assert run["figures"]["drops"] >= 0

@@ -145,7 +145,7 @@ def test_results_have_what_reports_need(tiny: Experiment, tmp_path: Path, monkey
     figures = {figure["name"]: figure for figure in results["figures"]}
     assert [figure["name"] for figure in results["figures"]][:2] == ["load.rate", "load.latency_p50"]
     assert figures["load.rate"]["unit"] == "1/s"
-    assert figures["cpu.ovs-vswitchd"]["better"] == "lower"
+    assert figures["cpu/ovs-vswitchd"]["better"] == "lower"
     assert results["arms"] == ["pod", "service"]
     assert results["machine"]["processors"] >= 1
     assert results["versions"]["python"]

@@ -87,8 +87,8 @@ class Record:
         at = {bucket: round(bucket * _BUCKET_S, 3) for bucket in buckets}
         return {
             "rate": [(at[bucket], len(answered.get(bucket, ())) / _BUCKET_S) for bucket in buckets],
-            "failed": [(at[bucket], failed[bucket] / _BUCKET_S) for bucket in buckets],
-            "latency": [(at[bucket], sorted(taken)[len(taken) // 2]) for bucket, taken in sorted(answered.items())],
+            "failed_per_s": [(at[bucket], failed[bucket] / _BUCKET_S) for bucket in buckets],
+            "latency_p50": [(at[bucket], sorted(taken)[len(taken) // 2]) for bucket, taken in sorted(answered.items())],
         }
 
 

@@ -112,7 +112,7 @@ class Exec:
         if process.returncode != self.status and not course.ending.is_set():
             shown = said.strip()[-_SHOWN:]
             raise StepError(f"{self.command[0]} ended with {process.returncode}, not {self.status}: {shown}")
-        return Outcome({"seconds": took, **dict(self._read(said))})
+        return Outcome({"seconds": took, **dict(self._read(said, cut_off=course.ending.is_set()))})
 
     def _until_done(self, process: subprocess.Popen[str], course: Course) -> str:
         deadline = time.monotonic() + self.timeout_s
@@ -125,9 +125,12 @@ class Exec:
                 elif time.monotonic() > deadline:
                     raise StepError(f"{self.command[0]} did not end within {self.timeout_s:g} s") from None
 
-    def _read(self, said: str) -> Iterator[tuple[str, float]]:
+    def _read(self, said: str, cut_off: bool) -> Iterator[tuple[str, float]]:
+        """Of a command that was `cut_off`, what it had come to say."""
         for read in self.reads:
             matches = list(read.pattern.finditer(said))
+            if not matches and cut_off:
+                continue
             if not matches:
                 raise StepError(f"{self.command[0]} printed nothing that matches {read.pattern.pattern!r}")
             try:
