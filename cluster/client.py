@@ -105,10 +105,10 @@ class Client:
         """Record Events: {"involved": ObjectReference, "type", "reason", "message", "component", "host"} each."""
         self._request("POST", "events", body={"events": list(events)})
 
-    def annotate(self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
-        """Set annotations of an object; None removes one. Raises ApiError 404."""
+    def annotate(self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]) -> int:
+        """Set annotations of an object; None removes one. Answers the revision. Raises ApiError 404."""
         body = {"kind": kind, "namespace": namespace, "name": name, "annotations": dict(annotations)}
-        self._request("POST", "annotate", body=body)
+        return int(self._request("POST", "annotate", body=body)["revision"])
 
     def post_heartbeat(self, nodes: Iterable[str]) -> None:
         """Say that these nodes are alive."""

@@ -153,11 +153,11 @@ def mend(name: str | None) -> int:
 def _annotate(testbed: Testbed, node: str | None, annotations: Mapping[str, str | None]) -> None:
     """Say it in annotations of a node (None: of the one that tells of faults), and wait until the agent has done it."""
     client = Client(testbed.api_socket)
-    if node is None:
-        node = faults.holder(client.objects(["Node"])[1])
-    client.annotate("Node", "", node, annotations)
-    revision, _ = client.objects(["Node"])
-    client.wait_realised("agent", revision, _PATIENCE_S)
+    _, nodes = client.objects(["Node"])
+    name = node or faults.holder(nodes)
+    holder = next(each for each in nodes if objects.name(each) == name)
+    if any(objects.annotation(holder, key) != text for key, text in annotations.items()):
+        client.wait_realised("agent", client.annotate("Node", "", name, annotations), _PATIENCE_S)
 
 
 def _require_link(testbed: Testbed, a: str, b: str) -> None:
