@@ -16,12 +16,15 @@ from experiments.scripted.order import PlannedRun
 from experiments.scripted.progress import Progress, Silent
 from experiments.scripted.scene import Scene
 from experiments.scripted.schedule import FAILURES, Schedule
+from experiments.scripted.steps.loads import Dns, Load
 from experiments.scripted.steps.step import Figure
+from experiments.scripted.steps.throughput import Iperf3
 from experiments.scripted.testbeds import Testbeds
 from experiments.scripted.watching import Watched, watching
 from experiments.testbed import Testbed
 
 VERSION = 1
+MEASURING = (Iperf3.KIND, Load.KIND, Dns.KIND)
 
 
 def run(
@@ -75,7 +78,14 @@ def _measured(experiment: Experiment, planned: PlannedRun, testbed: Testbed, tel
     began, zero = _now(), time.monotonic()
     with watching(testbed, planned.variant, experiment.interval_s) as watched:
         steps = [each.to_json(zero) for each in schedule.run()]
+        watched.measured = _measuring(steps)
     return {"began": began, **_told(steps, watched)}
+
+
+def _measuring(steps: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """From when the first step that makes load began until the last of them ended; of the whole run if there is none."""
+    found = [step for step in steps if step["kind"] in MEASURING] or steps
+    return min(step["at_s"] for step in found), max(step["at_s"] + step["seconds"] for step in found)
 
 
 def _now() -> str:

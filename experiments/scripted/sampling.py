@@ -29,7 +29,7 @@ _NAMES = (*SERVICES, CONTAINERS)
 def figures() -> tuple[Figure, ...]:
     """What a run's samples come to."""
     return (
-        *(Figure(f"cpu/{name}", "ratio", "lower", f"processor time of {name}, mean: 1 is one processor") for name in _NAMES),
+        *(Figure(f"cpu/{name}", "ratio", "lower", f"processor time of {name} while something was measured: 1 is one processor") for name in _NAMES),
         *(Figure(f"memory/{name}", "bytes", "lower", f"resident memory of {name}, most") for name in _NAMES),
         Figure("flows", "count", None, "OpenFlow flows in all switches, most"),
         Figure("datapath_flows", "count", None, "flows that the datapath made of them, most"),
@@ -74,13 +74,15 @@ class Sampler:
     def samples(self) -> Mapping[str, Series]:
         return self._series
 
-    def figures(self) -> dict[str, float]:
-        """Of those that there are samples of."""
+    def figures(self, began_s: float, ended_s: float) -> dict[str, float]:
+        """Of those that there are samples of: processor time between these times, everything else of the whole run."""
         found = {}
         for name, series in self._series.items():
             values = [value for _, value in series]
             if name.startswith("cpu/"):
-                found[name] = sum(values) / len(values)
+                # A sample is of the time before it; where a step was shorter than that, the whole run.
+                during = [value for at_s, value in series if began_s < at_s <= ended_s + self._interval_s] or values
+                found[name] = sum(during) / len(during)
             elif name.startswith("memory/") or name in ("flows", "datapath_flows"):
                 found[name] = max(values)
             else:

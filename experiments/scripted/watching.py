@@ -15,11 +15,13 @@ from experiments.testbed import Testbed
 
 @dataclass(slots=True)
 class Watched:
-    """Complete when the run is over. `fidelity` None: nobody looked."""
+    """Complete when the run is over. `fidelity` None: nobody looked. `measured`: when steps measured, in seconds since
+    the run began; whoever runs them says so before the context ends."""
 
     samples: Mapping[str, Series] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     fidelity: Mapping[str, Any] | None = None
+    measured: tuple[float, float] = (0.0, 0.0)
 
 
 @contextmanager
@@ -28,4 +30,4 @@ def watching(testbed: Testbed, variant: Variant, interval_s: float) -> Iterator[
     watched = Watched()
     with Sampler(testbed, interval_s) as sampler:
         yield watched
-    watched.samples, watched.figures = sampler.samples, sampler.figures()
+    watched.samples, watched.figures = sampler.samples, sampler.figures(*watched.measured)
