@@ -19,6 +19,7 @@ from typing import Any
 from cluster.reading import documents
 from cluster.reading.config_fields import API_VERSION
 from cluster.reading.documents import Document, Reading
+from experiments.reports import writing
 from experiments.scripted import fields, file, runner
 from experiments.scripted.model import Experiment
 from experiments.scripted.progress import Progress
@@ -53,5 +54,7 @@ def define(
 def run(
     experiment: Experiment, root: str | Path = "results", fresh: bool = False, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Run it, or go on with it; what results.json holds. Raises MachineError when the machine lacks something."""
-    return runner.run(experiment, Path(root), fresh, progress)[1]
+    """Run it, or go on with it, and write its report; what results.json holds. Raises MachineError when the machine lacks
+    something."""
+    path, results = runner.run(experiment, Path(root), fresh, progress)
+    return {**results, "claims": list(writing.write(path).claims)}

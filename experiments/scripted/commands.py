@@ -16,8 +16,9 @@ from cluster.commands import output_option, print_json, print_table
 from cluster.problems import Problem, SpecError
 from cluster.reading import documents
 from cluster.reading.findings import suggestion
+from experiments.reports import writing
+from experiments.reports.commands import compare, report
 from experiments.scripted import fields, file, order, runner
-from experiments.scripted.directory import RESULTS
 from experiments.scripted.model import Experiment
 from experiments.scripted.progress import Bar, Lines, Progress, Silent
 from experiments.testbed import exit_on_sigterm
@@ -98,6 +99,7 @@ def run(name: str, seed: int | None, repetitions: int | None, root: Path, fresh:
         if not quiet and sys.stderr.isatty():
             progress = stack.enter_context(Bar())
         path, results = runner.run(read, root, fresh, progress)
+    results["claims"] = list(writing.write(path).claims)
     return _tell(path, results)
 
 
@@ -111,8 +113,14 @@ def _tell(path: Path, results: Mapping[str, Any]) -> int:
         click.echo(f"{ratio['name']}{f' ({by})' if by else ''}: {ratio['median']:.3f}, median of {len(ratio['pairs'])}")
     for entry in failed:
         click.echo(f"run {entry['order']} failed: {entry['error']}", err=True)
-    click.echo(str(path / RESULTS))
+    for claim in results["claims"]:
+        click.echo(claim)
+    click.echo(str(path / writing.PAGE))
     return 1 if failed or any(expected["holds"] is False for expected in results["expectations"]) else 0
+
+
+experiment.add_command(compare)
+experiment.add_command(report)
 
 
 def loaded(name: str, seed: int | None, repetitions: int | None) -> Experiment:
