@@ -121,7 +121,7 @@ def put_together(experiment: Experiment, directory: Directory) -> dict[str, Any]
         "arms": list(experiment.arms),
         "parameters": {name: list(values) for name, values in experiment.parameters.items()},
         "reported": list(experiment.reported),
-        "figures": [_figure(figure) for figure in _figures(experiment)],
+        "figures": [_figure(figure) for figure in _figures(experiment, runs)],
         "runs": runs,
         "ratios": ratios,
         "expectations": summary.expectations(experiment, runs, ratios),
@@ -129,11 +129,13 @@ def put_together(experiment: Experiment, directory: Directory) -> dict[str, Any]
     }
 
 
-def _figures(experiment: Experiment) -> list[Figure]:
-    """Those that the file names first, then the others, each once."""
+def _figures(experiment: Experiment, runs: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Those that the file names first, then the others, each once; of samples, those that there are."""
+    sampled = {name for run in runs for name in run["figures"]}
     measured = {figure.name: figure for variant in experiment.variants for figure in variant.figures}
     named = [measured[name] for name in experiment.reported]
-    return [*named, *(figure for name, figure in measured.items() if name not in experiment.reported), *sampling.figures()]
+    return [*named, *(figure for name, figure in measured.items() if name not in experiment.reported),
+            *(figure for figure in sampling.figures() if figure.name in sampled)]  # fmt: skip
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from experiments.scripted.sampling import Sampler
 from experiments.scripted.steps.step import Series
 from experiments.testbed import Testbed
 
-
 UNWATCHED: Mapping[str, Any] = {
     "verdict": "degraded", "culprits": ["nobody watched how far this run can be trusted"], "figures": {},
 }  # fmt: skip

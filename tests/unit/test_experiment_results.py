@@ -28,7 +28,7 @@ def tiny() -> Experiment:
 
 def done(arm: str, repetition: int, rate: float, **given: Any) -> dict[str, Any]:
     return {"order": 0, "arm": arm, "parameters": {}, "repetition": repetition, "error": None, "fidelity": None,
-            "seconds": 1.0, "figures": {"load.rate": rate, "load.failed": 0.0}, **given}  # fmt: skip
+            "seconds": 1.0, "figures": {"load.rate": rate, "load.failed": 0.0, "cpu/ovs-vswitchd": 0.5}, **given}  # fmt: skip
 
 
 def test_ratios_are_of_pairs_of_one_repetition(tiny: Experiment) -> None:
@@ -146,6 +146,7 @@ def test_results_have_what_reports_need(tiny: Experiment, tmp_path: Path, monkey
     assert [figure["name"] for figure in results["figures"]][:2] == ["load.rate", "load.latency_p50"]
     assert figures["load.rate"]["unit"] == "1/s"
     assert figures["cpu/ovs-vswitchd"]["better"] == "lower"
+    assert "cpu/ingress" not in figures, "there was none"
     assert results["arms"] == ["pod", "service"]
     assert results["machine"]["processors"] >= 1
     assert results["versions"]["python"]
