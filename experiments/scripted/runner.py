@@ -54,7 +54,7 @@ def run(
 def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: Progress) -> dict[str, Any]:
     """One run, as results.json has it. What fails in it is its error."""
     zero = time.monotonic()
-    told: dict[str, Any] = {"began": _now(), "steps": [], "samples": {}, "figures": {}, "fidelity": UNWATCHED}
+    told: dict[str, Any] = {"began": _now(), "placement": {}, "steps": [], "samples": {}, "figures": {}, "fidelity": UNWATCHED}
     error = None
     tell.step(planned, "")
     try:
@@ -75,11 +75,12 @@ def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: 
 def _measured(experiment: Experiment, planned: PlannedRun, testbed: Testbed, tell: Progress) -> dict[str, Any]:
     scene = Scene(testbed, random.Random(planned.seed))
     schedule = Schedule(planned.variant.steps, scene, lambda name: tell.step(planned, name))
+    placement = scene.placement()
     began, zero = _now(), time.monotonic()
     with watching(testbed, planned.variant, experiment.interval_s) as watched:
         steps = [each.to_json(zero) for each in schedule.run()]
         watched.measured = _measuring(steps)
-    return {"began": began, **_told(steps, watched)}
+    return {"began": began, "placement": placement, **_told(steps, watched)}
 
 
 def _measuring(steps: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

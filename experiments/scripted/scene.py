@@ -108,6 +108,12 @@ class Scene:
                 return self._cluster_ip(found, family), int(port["port"])
         raise StepError(f"Service {service.namespace}/{service.name} has no port with targetPort {target_port}")
 
+    def placement(self) -> dict[str, str]:
+        """Where pods are: "namespace/name" -> node."""
+        _, pods = self._api.objects(["Pod"])
+        placed = {f"{objects.namespace(pod)}/{objects.name(pod)}": pod["spec"].get("nodeName", "") for pod in pods}
+        return dict(sorted(placed.items()))
+
     def kubectl(self, *arguments: str) -> str:
         """Raises StepError with what it said."""
         return self.command("kubectl", *arguments)

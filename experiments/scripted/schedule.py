@@ -47,6 +47,7 @@ class Progress:
             "series": {name: [[round(at_s + t_s, 3), value] for t_s, value in series]
                        for name, series in self.outcome.series.items()},
             "tables": {name: dict(table) for name, table in self.outcome.tables.items()},
+            "note": self.outcome.note,
             "error": self.error,
         }  # fmt: skip
 

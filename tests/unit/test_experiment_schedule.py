@@ -142,7 +142,8 @@ class FakeScene(Scene):
 
 def break_it(data: dict[str, object], course: Course, seed: int = 1) -> list[str]:
     scene = FakeScene(Testbed("none"), random.Random(seed))
-    Fault.parse(data).run(scene, course)
+    note = Fault.parse(data).run(scene, course).note
+    assert next(iter(scene.figures)) == f"fault {note}", "what was hit is not told"
     return list(scene.figures)
 
 

@@ -125,10 +125,10 @@ class Fault:
         elif course.bound:
             course.ending.wait()
         else:
-            return Outcome()
+            return Outcome(note=" ".join(call))
         if ending:
             scene.command("fault", *ending)
-        return Outcome()
+        return Outcome(note=" ".join(call))
 
     def _chosen(self, scene: Scene) -> Sequence[str]:
         """By lot where several are named; of a workload one of its pods."""

@@ -41,11 +41,12 @@ Series = list[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step found. `tables`: counts by name, such as who answered how often."""
+    """What a step found. `tables`: counts by name, such as who answered how often. `note`: what was decided by lot."""
 
     figures: Mapping[str, float] = field(default_factory=dict)
     series: Mapping[str, Series] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    note: str = ""
 
 
 class Action(Protocol):
