@@ -20,7 +20,7 @@ from experiments.scripted.steps.loads import Dns, Load
 from experiments.scripted.steps.step import Figure
 from experiments.scripted.steps.throughput import Iperf3
 from experiments.scripted.testbeds import Testbeds
-from experiments.scripted.watching import UNWATCHED, Watched, watching
+from experiments.scripted.watching import Watched, watching
 from experiments.testbed import Testbed
 
 VERSION = 1
@@ -54,7 +54,7 @@ def run(
 def _one(experiment: Experiment, planned: PlannedRun, testbeds: Testbeds, tell: Progress) -> dict[str, Any]:
     """One run, as results.json has it. What fails in it is its error."""
     zero = time.monotonic()
-    told: dict[str, Any] = {"began": _now(), "placement": {}, "steps": [], "samples": {}, "figures": {}, "fidelity": UNWATCHED}
+    told: dict[str, Any] = {"began": _now(), "placement": {}, "steps": [], "samples": {}, "figures": {}, "fidelity": None}
     error = None
     tell.step(planned, "")
     try:

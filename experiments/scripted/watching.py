@@ -12,19 +12,15 @@ from experiments.scripted.sampling import Sampler
 from experiments.scripted.steps.step import Series
 from experiments.testbed import Testbed
 
-UNWATCHED: Mapping[str, Any] = {
-    "verdict": "degraded", "culprits": ["nobody watched how far this run can be trusted"], "figures": {},
-}  # fmt: skip
-
 
 @dataclass(slots=True)
 class Watched:
-    """Complete when the run is over. `measured`: when steps measured, in seconds since
+    """Complete when the run is over. `fidelity` None: nobody looked. `measured`: when steps measured, in seconds since
     the run began; whoever runs them says so before the context ends."""
 
     samples: Mapping[str, Series] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
-    fidelity: Mapping[str, Any] = field(default_factory=lambda: UNWATCHED)
+    fidelity: Mapping[str, Any] | None = None
     measured: tuple[float, float] = (0.0, 0.0)
 
 
