@@ -21,7 +21,7 @@ The map, in the order in which data flows:
     watching        what is looked at meanwhile: sampling (processes, flows, drops), ovs_control asks the switch
     directory       where results are; how an interrupted experiment goes on
     summary         ratios; whether what was expected is so
-    surroundings    versions, the machine, what it lacks
+    surroundings    what the machine lacks
     progress        how far it is, and the time left
 
     commands        mininetes experiment; api: the same from Python

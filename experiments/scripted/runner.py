@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from experiments import environment
 from experiments.scripted import order, sampling, summary, surroundings
 from experiments.scripted.directory import RESULTS, Directory, opened, rfc3339, write
 from experiments.scripted.model import Experiment
@@ -116,8 +117,8 @@ def put_together(experiment: Experiment, directory: Directory) -> dict[str, Any]
         "seed": experiment.seed,
         "started": directory.started,
         "seconds": sum(run["seconds"] for run in runs),
-        "versions": dict(surroundings.versions()),
-        "machine": dict(surroundings.machine(experiment)),
+        "versions": environment.versions(),
+        "machine": environment.machine(),
         "file": experiment.text,
         "arms": list(experiment.arms),
         "parameters": {name: list(values) for name, values in experiment.parameters.items()},

@@ -7,20 +7,18 @@ fault has hit it, is left out of that look.
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 from cluster.client import BROKEN, ApiError, Client, NotInSyncError
 from cluster.service_processes import CONTAINERS, SERVICES, Process, children
 from experiments import bulk
 from experiments.scripted import ovs_control
 from experiments.scripted.steps.step import Figure, Series
-from experiments.testbed import MININETES, Testbed, output_of
+from experiments.testbed import Testbed
 
 _PATIENCE_S = 0.2
 _NAMES = (*SERVICES, CONTAINERS)
@@ -44,7 +42,7 @@ class Sampler:
 
     def __init__(self, testbed: Testbed, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._init_pid = _init_pid(testbed)
+        self._init_pid = testbed.process_id()
         self._api = Client(bulk.kubeconfig_of(testbed).with_name("api.sock"), _PATIENCE_S)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="samples", daemon=True)
@@ -133,8 +131,3 @@ class Sampler:
 def _gained(values: list[float]) -> float:
     """What a counter grew by; one that falls was begun anew, at 0."""
     return sum(now - before if now >= before else now for before, now in itertools.pairwise(values))
-
-
-def _init_pid(testbed: Testbed) -> int:
-    listed: list[dict[str, Any]] = json.loads(output_of((*MININETES, "list", "-o", "json")))
-    return next(int(entry["pid"]) for entry in listed if entry["name"] == testbed.name)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.fidelity import Monitor
 from experiments.scripted.model import Variant
 from experiments.scripted.sampling import Sampler
+from experiments.scripted.steps.faults import Fault
 from experiments.scripted.steps.step import Series
+from experiments.scripted.steps.throughput import Iperf3
 from experiments.testbed import Testbed
 
 
@@ -28,6 +32,20 @@ class Watched:
 def watching(testbed: Testbed, variant: Variant, interval_s: float) -> Iterator[Watched]:
     """For as long as the context lasts."""
     watched = Watched()
-    with Sampler(testbed, interval_s) as sampler:
+    with (
+        Sampler(testbed, interval_s) as sampler,
+        Monitor({os.getpid(), sampler.init_pid}, drops_planned=loses_packets(variant)) as monitor,
+    ):
         yield watched
+    watched.fidelity = monitor.report().to_json()
     watched.samples, watched.figures = sampler.samples, sampler.figures(*watched.measured)
+
+
+def loses_packets(variant: Variant) -> bool:
+    """Whether it does on purpose: packets that are lost then say nothing against it."""
+    actions = [step.action for step in variant.steps]
+    return (
+        any(link.shape.loss_percent for link in variant.cluster.underlay.links)
+        or any(isinstance(action, Iperf3) and action.options.udp for action in actions)
+        or any(isinstance(action, Fault) and action.loses_packets for action in actions)
+    )

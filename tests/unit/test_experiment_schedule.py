@@ -171,3 +171,10 @@ def test_what_a_fault_hits_follows_from_the_seed() -> None:
     data: dict[str, object] = {"node": [f"worker{number}" for number in range(50)]}
     first, again, other = (break_it(data, Course(), seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_whether_packets_are_lost_on_purpose() -> None:
+    """Then that they are says nothing against a run."""
+    faults: list[dict[str, object]] = [{"node": "worker"}, {"partition": [["a"], ["b"]]}, {"process": "vswitchd"}]
+    assert all(Fault.parse(data).loses_packets for data in faults)
+    assert not Fault.parse({"process": "controller"}).loses_packets

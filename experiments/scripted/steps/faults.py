@@ -109,6 +109,11 @@ class Fault:
         if isinstance(data[what], list) and not data[what]:
             yield Finding((what,), "found an empty list; must name at least one")
 
+    @property
+    def loses_packets(self) -> bool:
+        """Whether it does on purpose. A process that does not forward loses none."""
+        return self.choices[0][:2] == ("process", "vswitchd") or self.what in ("node", "link", "partition", "pod")
+
     def figures(self) -> tuple[Figure, ...]:
         return ()
 
