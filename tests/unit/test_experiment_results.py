@@ -15,7 +15,7 @@ from experiments.scripted import directory, file, order, runner, summary, surrou
 from experiments.scripted.model import Experiment
 from experiments.scripted.order import PlannedRun
 from experiments.scripted.ovs_control import drops, usage
-from experiments.scripted.progress import Pace, Silent, clock, estimate_s
+from experiments.scripted.progress import Bar, Pace, Silent, clock, estimate_s
 from experiments.scripted.testbeds import Testbeds
 
 TINY = Path(__file__).parents[1] / "e2e" / "experiments" / "tiny.yaml"
@@ -200,3 +200,15 @@ def test_nobody_has_to_listen(tiny: Experiment) -> None:
     quiet = Silent()
     quiet.planned(order.runs(tiny), 0)
     quiet.finished(order.runs(tiny)[0], None)
+
+
+def test_a_bar_says_how_far_it_is(tiny: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = order.runs(tiny)
+    with Bar() as bar:
+        bar.planned(runs, 0)
+        bar.finished(runs[0], None)
+        bar.step(runs[1], "load")
+    told = capsys.readouterr().err
+    assert f"████{'·' * 20} 1/6" in told
+    assert f"{runs[1].key}: load" in told
+    assert " left" in told
