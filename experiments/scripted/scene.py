@@ -21,7 +21,7 @@ from experiments import bulk
 from experiments.scripted import programs
 from experiments.scripted.steps.step import Outcome, StepError
 from experiments.scripted.values import Target
-from experiments.testbed import CommandError, Inventory, Machine, Testbed
+from experiments.testbed import MININETES, CommandError, Inventory, Machine, Testbed, output_of
 
 _KINDS = {
     "service": "Service", "deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet",
@@ -122,6 +122,14 @@ class Scene:
         """What `mininetes SUBCOMMAND` prints. Raises StepError with what it said."""
         try:
             return self.testbed.output(subcommand, *arguments)
+        except CommandError as error:
+            raise StepError(str(error)) from error
+
+    def fault(self, what: str, *arguments: str) -> None:
+        """`mininetes fault WHAT ARGUMENTS`. Raises StepError with what it said."""
+        named = () if self.testbed.name is None else ("--name", self.testbed.name)
+        try:
+            output_of((*MININETES, "fault", what, *named, *arguments))
         except CommandError as error:
             raise StepError(str(error)) from error
 

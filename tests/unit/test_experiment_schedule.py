@@ -12,9 +12,10 @@ import pytest
 
 from experiments.scripted.scene import Course, Scene
 from experiments.scripted.schedule import Progress, Schedule
-from experiments.scripted.steps.faults import Fault
+from experiments.scripted.steps.faults import PROCESSES, Fault, mended_by
 from experiments.scripted.steps.step import Figure, Outcome, Step, StepError, When, parse_at
 from experiments.testbed import Testbed
+from topo.commands.fault import fault as fault_group
 
 
 @dataclass
@@ -133,17 +134,16 @@ def test_what_a_step_looks_like_in_results() -> None:
 
 
 class FakeScene(Scene):
-    """Writes down which commands were given."""
+    """Writes down which faults were given."""
 
-    def command(self, subcommand: str, *arguments: str) -> str:
-        self.figures[" ".join((subcommand, *arguments))] = time.monotonic()
-        return ""
+    def fault(self, what: str, *arguments: str) -> None:
+        self.figures[" ".join((what, *arguments))] = time.monotonic()
 
 
 def break_it(data: dict[str, object], course: Course, seed: int = 1) -> list[str]:
     scene = FakeScene(Testbed("none"), random.Random(seed))
     note = Fault.parse(data).run(scene, course).note
-    assert next(iter(scene.figures)) == f"fault {note}", "what was hit is not told"
+    assert next(iter(scene.figures)) == note, "what was hit is not told"
     return list(scene.figures)
 
 
@@ -154,17 +154,17 @@ def bound_course(end: Callable[[threading.Event], object]) -> Course:
 
 
 def test_a_fault_stays_unless_something_says_when_it_ends() -> None:
-    assert break_it({"node": "worker"}, Course()) == ["fault node worker off"]
+    assert break_it({"node": "worker"}, Course()) == ["node worker off"]
 
 
 def test_a_fault_is_mended_after_its_duration() -> None:
     calls = break_it({"link": ["worker", "s1"], "bandwidth": "5Mbit", "duration": "50ms"}, Course())
-    assert calls == ["fault shape worker s1 --bandwidth=5Mbit", "fault shape worker s1"]
+    assert calls == ["shape worker s1 --bandwidth=5Mbit", "shape worker s1"]
 
 
 def test_a_fault_is_mended_when_the_step_that_it_belongs_to_has_ended() -> None:
     calls = break_it({"partition": [["worker"], ["worker2"]]}, bound_course(threading.Event.set))
-    assert calls == ["fault partition worker worker2", "fault partition worker worker2 --mend"]
+    assert calls == ["partition worker worker2", "partition worker worker2 --mend"]
 
 
 def test_what_a_fault_hits_follows_from_the_seed() -> None:
@@ -178,3 +178,18 @@ def test_whether_packets_are_lost_on_purpose() -> None:
     faults: list[dict[str, object]] = [{"node": "worker"}, {"partition": [["a"], ["b"]]}, {"process": "vswitchd"}]
     assert all(Fault.parse(data).loses_packets for data in faults)
     assert not Fault.parse({"process": "controller"}).loses_packets
+
+
+def test_every_fault_is_a_command_that_there_is() -> None:
+    """The command line takes what steps say: asked of the command itself, but for doing it."""
+    faults: list[dict[str, object]] = [
+        {"node": "worker"}, {"node": "worker", "state": "up"}, {"link": ["worker", "s1"]},
+        {"link": ["worker", "s1"], "bandwidth": "5Mbit", "delay": "1ms", "jitter": "1ms", "loss": "1%"},
+        {"partition": [["worker"], ["worker2", "client1"]]}, {"pod": "web"}, {"mend": True},
+        *({"process": name, "action": action} for name in PROCESSES for action in ("kill", "stop")),
+    ]  # fmt: skip
+    for data in faults:
+        (call,) = Fault.parse(data).choices
+        for each in filter(None, (call, mended_by(call))):
+            subcommand = fault_group.commands[each[0]]
+            subcommand.make_context(each[0], ["--name", "x", *each[1:]])

@@ -122,7 +122,7 @@ class Fault:
 
     def run(self, scene: Scene, course: Course) -> Outcome:
         call = self._chosen(scene)
-        scene.command("fault", *call)
+        scene.fault(*call)
         course.began()
         ending = mended_by(call)
         if self.duration_s is not None:
@@ -132,7 +132,7 @@ class Fault:
         else:
             return Outcome(note=" ".join(call))
         if ending:
-            scene.command("fault", *ending)
+            scene.fault(*ending)
         return Outcome(note=" ".join(call))
 
     def _chosen(self, scene: Scene) -> Sequence[str]:
