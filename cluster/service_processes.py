@@ -37,20 +37,30 @@ class Process:
 def children(parent: int) -> dict[int, Process]:
     """The children of a process, by number. Those that end meanwhile are left out."""
     found = {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            try:
-                text = Path(entry.path, "stat").read_text()
-                # The name, in parentheses, may hold anything.
-                words = text.rpartition(")")[2].split()
-                if int(words[1]) == parent:
-                    found[int(entry.name)] = Process(
-                        name_of(Path(entry.path, "cmdline").read_bytes().decode(errors="replace")), int(words[19]),
-                        (int(words[11]) + int(words[12])) / _TICKS_PER_S, int(words[21]) * _PAGE_BYTES,
-                    )  # fmt: skip
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+    for pid in _candidates(parent):
+        try:
+            # The name, in parentheses, may hold anything.
+            words = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+            if int(words[1]) == parent:
+                cpu_s = (int(words[11]) + int(words[12])) / _TICKS_PER_S
+                name = name_of(_read(f"/proc/{pid}/cmdline"))
+                found[pid] = Process(name, int(words[19]), cpu_s, int(words[21]) * _PAGE_BYTES)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
     return found
+
+
+def _candidates(parent: int) -> list[int]:
+    """Its children; on a kernel without CONFIG_PROC_CHILDREN, all processes."""
+    try:
+        return [int(word) for word in _read(f"/proc/{parent}/task/{parent}/children").split()]
+    except FileNotFoundError:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def _read(path: str) -> str:
+    with open(path, "rb") as file:
+        return file.read().decode(errors="replace")
 
 
 def name_of(command_line: str) -> str:

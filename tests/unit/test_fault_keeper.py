@@ -13,7 +13,6 @@ import pytest
 
 from cluster.model import LinkShape
 from cluster.reading.config import resolve
-from cluster.service_processes import name_of
 from topo import cables, fault_keeper, faults
 from topo.cables import Cables
 from topo.fault_keeper import FaultKeeper
@@ -149,15 +148,3 @@ def test_an_agent_after_this_one_goes_on(kernel: Kernel, tmp_path: Path) -> None
     assert any("s1-eth2" in line for line in kernel.asked), "what was mended meanwhile stays broken"
     assert sum("add rule" in line for line in kernel.asked) == 4
     assert json.loads((tmp_path / "faults.json").read_text()).keys() == {faults.partitioned([["worker"], ["worker2"]])[0]}
-
-
-@pytest.mark.parametrize(("command", "name"), [
-    ("ovs-vswitchd\0unix:/run/db.sock\0", "ovs-vswitchd"),
-    ("/work/.venv/bin/python -m controller.app", "controller"),
-    ("python3 -m cluster.server --seed x", "api"),
-    ("python3\0/nginx-ingress-controller\0--class=nginx\0", "ingress"),
-    ("sleep\0infinity\0", "containers"),
-    ("", "containers"),
-])  # fmt: skip
-def test_names_of_processes(command: str, name: str) -> None:
-    assert name_of(command) == name
