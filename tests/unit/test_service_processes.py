@@ -19,8 +19,12 @@ def every_process(_parent: int) -> list[int]:
 def test_children(monkeypatch: pytest.MonkeyPatch, without_list: bool) -> None:
     if without_list:
         monkeypatch.setattr(service_processes, "_candidates", every_process)
-    with subprocess.Popen(["sleep", "60"]) as child:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None and child.stdout is not None
         try:
+            child.stdin.write(b"it runs\n")
+            child.stdin.flush()
+            child.stdout.readline()
             found = children(os.getpid())
             assert found[child.pid].name == CONTAINERS
             assert found[child.pid].memory_bytes > 0
