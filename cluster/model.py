@@ -18,9 +18,12 @@ IPNetwork = IPv4Network | IPv6Network
 IPFamily = Literal["ipv4", "ipv6", "dual"]
 Role = Literal["control-plane", "worker"]
 
-VXLAN_OVERHEAD_BYTES = {4: 50, 6: 70}
-"""Outer Ethernet, IP, UDP and VXLAN headers by version of the outer IP (RFC 7348, section 5)."""
+TUNNEL_OVERHEAD_BYTES = {4: 50, 6: 70}
+"""Outer Ethernet, IP, UDP and VXLAN headers by version of the outer IP (RFC 7348, section 5); the same for Geneve without
+options (RFC 8926, section 3.4)."""
 
+MAX_GENEVE_NODES = 50
+"""Every node has a device to every other: 2,450 of them."""
 MAX_PODS_PER_NODE = 250
 """The hosts of a /24, less network, gateway, broadcast and a few in reserve."""
 
@@ -53,14 +56,15 @@ def mac(kind: int, major: int, minor: int = 0) -> str:
 
 MAC_POD, MAC_GATEWAY, MAC_TUNNEL, MAC_UPLINK, MAC_CLIENT, MAC_EDGE = 1, 2, 3, 4, 5, 6
 
-VXLAN_PORT = 4789
-"""IANA's UDP port of VXLAN (RFC 7348)."""
+VXLAN_PORT, GENEVE_PORT = 4789, 6081
+"""IANA's UDP ports of VXLAN (RFC 7348) and Geneve (RFC 8926)."""
+TUNNEL_PORTS = (VXLAN_PORT, GENEVE_PORT)
 
 OF_PORT_TRUNK = 1
 """The switch port whose other end, `gw0` in the node's namespace, is the node's own leg in the pod network
 and the lower device of its macvlan pods."""
 OF_PORT_TUNNEL = 2
-"""The switch port of the VXLAN device (overlay mode)."""
+"""The switch port of the tunnel (overlay mode)."""
 OF_PORT_FIRST_POD = 1000
 """A pod with a veth of its own is on port OF_PORT_FIRST_POD + its number on the node."""
 
@@ -133,6 +137,8 @@ class Network:
     """How pods reach each other. `mtu_bytes` is the underlay's."""
 
     mode: Literal["overlay", "direct"] = "overlay"
+    encapsulation: Literal["vxlan", "geneve"] = "vxlan"
+    """Of overlay mode."""
     attachment: Literal["auto", "veth", "macvlan"] = "auto"
     datapath: Literal["auto", "kernel", "userspace"] = "auto"
     mtu_bytes: int = 1500
@@ -184,7 +190,7 @@ class Node:
 
     @property
     def tunnel_mac(self) -> str:
-        """The MAC of its VXLAN device: what other nodes' switches write as the inner destination."""
+        """The MAC of its end of the tunnels: what other nodes' switches write as the inner destination."""
         return mac(MAC_TUNNEL, self.index)
 
 
@@ -229,14 +235,21 @@ class Cluster:
 
     @property
     def tunnel_ip_version(self) -> int:
-        """IP version of the VXLAN packets: that of a node's first address."""
+        """IP version of the tunnels' packets: that of a node's first address."""
         return self.nodes[0].addresses[0].version
+
+    @property
+    def tunnel_port(self) -> int | None:
+        """The UDP port of the tunnels between nodes; None without tunnels (direct mode)."""
+        if self.network.mode == "direct":
+            return None
+        return GENEVE_PORT if self.network.encapsulation == "geneve" else VXLAN_PORT
 
     @property
     def pod_mtu_bytes(self) -> int:
         if self.network.mode == "direct":
             return self.network.mtu_bytes
-        return self.network.mtu_bytes - VXLAN_OVERHEAD_BYTES[self.tunnel_ip_version]
+        return self.network.mtu_bytes - TUNNEL_OVERHEAD_BYTES[self.tunnel_ip_version]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cluster.model import REFUSING_ADDRESSES, VXLAN_PORT, Cluster, Node, PodInterface
+from cluster.model import REFUSING_ADDRESSES, TUNNEL_PORTS, Cluster, Node, PodInterface
 from cluster.policy_names import Direction, RuleName
 from controller.actions import Goto
 from controller.flow import DIGEST_BITS, Flow, Rules
@@ -69,8 +69,9 @@ def _to_node(node: Node) -> Iterator[Flow]:
         if address.version in families:
             to_node = (eth_type(address.version), ip_dst(address))
             # A pod that wraps packets by itself would have the node unwrap them behind all policies.
-            vxlan = (*to_node, ip_proto("UDP"), transport_dst("UDP", VXLAN_PORT))
-            yield Flow(INGRESS_POLICY, PRIORITY_GUARD, vxlan, (), Feature.POLICIES, owner)
+            for port in TUNNEL_PORTS:
+                wrapped = (*to_node, ip_proto("UDP"), transport_dst("UDP", port))
+                yield Flow(INGRESS_POLICY, PRIORITY_GUARD, wrapped, (), Feature.POLICIES, owner)
             if address in own:
                 # "traffic to and from the node where a Pod is running is always allowed"
                 yield Flow(EGRESS_POLICY, PRIORITY_TOP, to_node, (Goto(L3_FORWARDING),), Feature.POLICIES, owner)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.model import VXLAN_PORT, IPAddress
+from cluster.model import TUNNEL_PORTS, IPAddress
 from cluster.objects import Object
 from cluster.policy_names import Direction
 from cluster.policy_oracle import Oracle, Party
@@ -66,7 +66,7 @@ def _verdict(service: Outcome | None, state: NetworkState, probe: Probe) -> Verd
         return "delivered"
     if any(probe.destination in (*node.addresses, *node.gateway_addresses) for node in state.cluster.nodes):
         # Nothing of the API's: nobody is to have a node unwrap what he wrapped himself.
-        by_hand = (probe.protocol, probe.destination_port) == ("UDP", VXLAN_PORT)
+        by_hand = probe.protocol == "UDP" and probe.destination_port in TUNNEL_PORTS
         return "dropped" if by_hand else "delivered"
     nobodys = any(probe.destination in subnet for subnet in state.cluster.pod_subnets)
     return "dropped" if nobodys else "leaves the cluster"

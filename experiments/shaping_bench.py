@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cluster.model import VXLAN_OVERHEAD_BYTES
+from cluster.model import TUNNEL_OVERHEAD_BYTES
 from experiments import generated, iperf, statistics, testbed
 from experiments.fidelity import Fidelity, Monitor
 from experiments.goals import Goal, Report
@@ -34,7 +34,7 @@ _OMIT_S = 1
 
 def payload_share(mode: Mode) -> float:
     """How much of a full frame is payload of a TCP connection between pods."""
-    pod_mtu_bytes = _MTU_BYTES - (VXLAN_OVERHEAD_BYTES[4] if mode == "overlay" else 0)
+    pod_mtu_bytes = _MTU_BYTES - (TUNNEL_OVERHEAD_BYTES[4] if mode == "overlay" else 0)
     return (pod_mtu_bytes - _TCP_IP_BYTES) / (_MTU_BYTES + _ETHERNET_BYTES)
 
 

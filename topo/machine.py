@@ -8,9 +8,10 @@ from pathlib import Path
 
 from cluster.ingress_controller import controller_objects, runs_controller
 from cluster.machine import has_netem
-from cluster.model import Cluster
+from cluster.model import GENEVE_PORT, Cluster
 from cluster.objects import Object
 from cluster.problems import MachineError
+from topo import geneve
 from topo.confine import PATH
 
 PROGRAMS: Mapping[str, str] = {
@@ -47,7 +48,12 @@ def _kernel(cluster: Cluster) -> Iterable[str]:
         link = shaped[0]
         yield (
             f"link {link.a} - {link.b} has delay, jitter or loss, which need the kernel module sch_netem, and this "
-            "kernel has none; leave them out, or use a kernel that has it: sudo modprobe sch_netem"
+            "kernel has none; leave them out, or use a kernel that has it: sudo modprobe sch_netem, or mininetes vm"
+        )
+    if cluster.tunnel_port == GENEVE_PORT and not geneve.in_kernel():
+        yield (
+            "encapsulation: geneve needs the kernel module geneve, and this kernel has none; run: sudo modprobe geneve, or "
+            "use a kernel that has it: mininetes vm"
         )
     if cluster.network.datapath == "kernel" and not Path("/sys/module/openvswitch").exists():
         yield "datapath: kernel needs the kernel module openvswitch; run: sudo modprobe openvswitch"

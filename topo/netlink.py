@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from types import TracebackType
 
-from cluster.model import VXLAN_PORT, IPAddress, IPNetwork
+from cluster.model import GENEVE_PORT, VXLAN_PORT, IPAddress, IPNetwork
 
 # linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h: the names are theirs.
 NLMSG_ERROR = 2
@@ -41,7 +41,9 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 NDA_DST, NDA_LLADDR, NUD_PERMANENT, NUD_NOARP, NTF_SELF, NTF_MASTER = 1, 2, 0x80, 0x40, 2, 4
 NLA_F_NESTED = 0x8000
 
-VXLAN_NETWORK_ID = 1
+IFLA_GENEVE_ID, IFLA_GENEVE_REMOTE, IFLA_GENEVE_PORT, IFLA_GENEVE_REMOTE6 = 1, 2, 5, 7
+IFLA_GENEVE_UDP_ZERO_CSUM6_TX, IFLA_GENEVE_UDP_ZERO_CSUM6_RX = 9, 10
+TUNNEL_NETWORK_ID = 1
 
 _SEND_BYTES = 32 * 1024
 _BUFFER_BYTES = 1 << 20
@@ -152,12 +154,22 @@ def new_vxlan(name: str, *, local: IPAddress, mac: str, mtu: int, netns_fd: int)
     """
     local_kind = IFLA_VXLAN_LOCAL if local.version == 4 else IFLA_VXLAN_LOCAL6
     data = (
-        _u32(IFLA_VXLAN_ID, VXLAN_NETWORK_ID)
+        _u32(IFLA_VXLAN_ID, TUNNEL_NETWORK_ID)
         + attribute(local_kind, local.packed)
         + _u8(IFLA_VXLAN_LEARNING, 0)
         + attribute(IFLA_VXLAN_PORT, struct.pack("!H", VXLAN_PORT))
     )
     return _new_link(name, _link_attributes(name, mac, mtu, netns_fd), "vxlan", data)
+
+
+def new_geneve(name: str, *, remote: IPAddress, mtu: int, netns_fd: int) -> Message:
+    """A Geneve device to one other node (RFC 8926); which namespace has what as in `new_vxlan`."""
+    data = (
+        _u32(IFLA_GENEVE_ID, TUNNEL_NETWORK_ID)
+        + attribute(IFLA_GENEVE_REMOTE if remote.version == 4 else IFLA_GENEVE_REMOTE6, remote.packed)
+        + attribute(IFLA_GENEVE_PORT, struct.pack("!H", GENEVE_PORT))
+    )
+    return _new_link(name, _link_attributes(name, None, mtu, netns_fd), "geneve", data)
 
 
 def set_link(

@@ -19,15 +19,17 @@ from ipaddress import ip_network
 
 from cluster.model import (
     GATEWAY_MAC,
+    GENEVE_PORT,
     KERNEL_PORTS,
     NODE_HAIRPINS,
     POD_GATEWAYS,
     REFUSING_ADDRESSES,
+    VXLAN_PORT,
     Cluster,
     IPNetwork,
     Node,
 )
-from topo import bridging, emulation, namespaces, netlink, ovs, ways_in
+from topo import bridging, emulation, geneve, namespaces, netlink, ovs, ways_in
 from topo.ways_in import GATEWAY
 
 _MACHINE_SYSCTLS = (
@@ -112,10 +114,12 @@ def _make_trunks_and_tunnels(cluster: Cluster) -> None:
                 )]
             )  # fmt: skip
             namespaces.raise_interface(ovs.trunk_interface(node), None)
-            if cluster.network.mode == "overlay":
+            if cluster.tunnel_port == GENEVE_PORT:
+                geneve.build(cluster, node, node_fd, root_fd)
+            elif cluster.tunnel_port == VXLAN_PORT:
                 _make_tunnel(node, node_fd, root_fd, mtu)
             os.close(node_fd)
-        if cluster.network.mode == "overlay":
+        if cluster.tunnel_port == VXLAN_PORT:
             for node in cluster.nodes:
                 root.run(_remote_nodes(cluster, node))
 

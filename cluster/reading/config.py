@@ -10,7 +10,7 @@ from functools import cache
 from ipaddress import ip_network
 from typing import Any
 
-from cluster.model import Client, Cluster, Edge, IPFamily, Network, Node, Role
+from cluster.model import MAX_GENEVE_NODES, Client, Cluster, Edge, IPFamily, Network, Node, Role
 from cluster.problems import Problem, SpecError
 from cluster.reading import addressing, port_mappings, underlay
 from cluster.reading.config_fields import (
@@ -109,6 +109,7 @@ def _network(fields: Mapping[str, Any], family: IPFamily) -> Network:
     default = Network()
     return Network(
         mode=fields.get("mode", default.mode),
+        encapsulation=fields.get("encapsulation", default.encapsulation),
         attachment=fields.get("attachment", default.attachment),
         datapath=fields.get("datapath", default.datapath),
         mtu_bytes=fields.get("mtu", default.mtu_bytes),
@@ -185,6 +186,7 @@ def _meaning_findings(data: Mapping[str, Any], wrong: list[Finding]) -> Iterator
     yield from port_mappings.findings(_named_nodes(data))
     yield from _mtu_findings(data)
     yield from _exempt_findings(data)
+    yield from _encapsulation_findings(data)
     yield from _under(("networking",), _api_server_findings(data.get("networking", {})))
     nodes = [name for _, _, name in _named_nodes(data)]
     yield from _under(("networking",), addressing.findings(data.get("networking", {}), len(nodes)))
@@ -244,6 +246,18 @@ def _mtu_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     minimum = MIN_MTU_BYTES[addressing.family(data.get("networking", {}))]
     if mtu_bytes is not None and not minimum <= mtu_bytes <= MAX_MTU_BYTES:
         yield Finding(("network", "mtu"), found(mtu_bytes, f"must be between {minimum} and {MAX_MTU_BYTES} bytes"))
+
+
+def _encapsulation_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
+    network = data.get("network", {})
+    if network.get("encapsulation") is None:
+        return
+    if network.get("mode") == "direct":
+        yield Finding(("network", "encapsulation"), found(network["encapsulation"], "has no place in mode direct; leave it out"))
+    nodes = len(list(_named_nodes(data)))
+    if network["encapsulation"] == "geneve" and nodes > MAX_GENEVE_NODES:
+        rule = f"goes with at most {MAX_GENEVE_NODES} nodes, and here are {nodes}; use vxlan"
+        yield Finding(("network", "encapsulation"), found("geneve", rule))
 
 
 def _exempt_findings(data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -132,6 +132,7 @@ _OURS: dict[str, Schema] = {
     "network": _record(
         {
             "mode": _one_of("overlay", "direct"),
+            "encapsulation": _one_of("vxlan", "geneve"),
             "attachment": _one_of("auto", "veth", "macvlan"),
             "datapath": _one_of("auto", "kernel", "userspace"),
             "mtu": _NUMBER,

@@ -13,13 +13,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
 
-from kernel_site import NEEDED, spec
+from kernel_site import NEEDED, START_TIMEOUT_S, spec
 from kubernetes import config, dynamic
 from service_site import Site
 from testbeds import started
-
-START_TIMEOUT_S = 180.0
-"""Without virtualisation the machine is a tenth as fast."""
 
 
 @pytest.fixture(scope="session")

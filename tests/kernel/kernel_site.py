@@ -6,6 +6,8 @@ from manifests import Object, cluster, pod, tools
 from service_site import server
 
 NEEDED = ("openvswitch", "sch_netem", "sctp")
+START_TIMEOUT_S = 180.0
+"""Without virtualisation the machine is a tenth as fast."""
 SCTP = 8082
 DELAY_MS, JITTER_MS, LOSS_PERCENT = 50.0, 10.0, 20.0
 """Of the line of `slow`, of that of `wavering`, and of that of `lossy`; each in both directions."""

@@ -115,3 +115,9 @@ def test_the_api_server_is_where_the_document_says_as_kind_has_it() -> None:
     for anywhere in ({}, {"apiServerPort": -1}):
         found = resolve({**KIND, "networking": anywhere})
         assert (found.api_server_address, found.api_server_port) == ("127.0.0.1", 0)
+
+
+def test_the_encapsulation_and_its_port() -> None:
+    assert resolve(OURS).tunnel_port == 4789
+    assert resolve({**OURS, "network": {"encapsulation": "geneve"}}).tunnel_port == 6081
+    assert resolve({**OURS, "network": {"mode": "direct"}}).tunnel_port is None
