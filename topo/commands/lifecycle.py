@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from cluster import seed
-from cluster.client import Client, NotInSyncError
+from cluster.client import BROKEN, Client, NotInSyncError
 from cluster.commands import files_option, name_option, output_option, print_json, print_table
 from cluster.model import Cluster
 from cluster.problems import MachineError, NoTestbedError
@@ -97,7 +97,7 @@ def _start(testbed: Testbed, spec: Spec, listeners: Sequence[socket.socket]) -> 
 
 def _wait(testbed: Testbed, timeout_s: float, quiet: bool) -> tuple[Missing, ...]:
     """Wait for everything to be realised, telling what is still missing; the rest when the time is over."""
-    client = Client(testbed.api_socket)
+    client = Client(testbed.api_socket, patience_s=_LOOK_S)
     deadline = time.monotonic() + timeout_s
     told = ""
     while True:
@@ -107,6 +107,9 @@ def _wait(testbed: Testbed, timeout_s: float, quiet: bool) -> tuple[Missing, ...
             return ()
         except NotInSyncError as error:
             missing, count = error.missing, error.count
+        except BROKEN:
+            # Its process has not come so far yet, or was restarted: on a slow machine that takes longer than patience.
+            missing, count = (Missing("api", "the API server does not answer yet"),), 1
         if not testbed.alive:
             raise NoTestbedError(f"testbed {testbed.name!r} has ended; its last words are in {testbed.directory}")
         if remaining <= 0:
