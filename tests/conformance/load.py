@@ -37,7 +37,8 @@ async def load(host: str, port: int, rate: float, seconds: float) -> dict[str, o
     done = await asyncio.gather(*tasks, return_exceptions=True)
     failed = Counter(repr(each) for each in done if isinstance(each, BaseException))
     answered = Counter(each for each in done if isinstance(each, str))
-    return {"made": len(done), "failed": dict(failed), "answered": dict(answered), "s": time.monotonic() - began}
+    seconds_of = Counter(int(number / rate) for number, each in enumerate(done) if isinstance(each, BaseException))
+    return {"failed_in_second": dict(seconds_of), "made": len(done), "failed": dict(failed), "answered": dict(answered), "s": time.monotonic() - began}
 
 
 def main() -> None:

@@ -286,7 +286,7 @@ def test_source_ranges(site: Site) -> None:
 )
 @pytest.mark.parametrize("policy", ["Cluster", "Local"])
 def test_rolling_update_behind_a_load_balancer(site: Site, policy: str) -> None:
-    pods = Rolling()
+    pods = Rolling(f"rolling-{policy.lower()}")
     site.create(pods.deployment())
     with site.service(pods.labels, **BALANCED, externalTrafficPolicy=policy) as service:
         (host,) = vips(site, service)
@@ -296,8 +296,7 @@ def test_rolling_update_behind_a_load_balancer(site: Site, policy: str) -> None:
             time.sleep(1)  # some load before anything changes
             pods.replace_all(site, policy)
         assert load["failed"] == {}, load
-    site.delete("Deployment", "rolling", propagationPolicy="Background")
-    site.until(lambda: not site.exists("Deployment", "rolling"), "no Deployment")
+    site.delete("Deployment", pods.name, propagationPolicy="Background")
 
 
 def test_nothing_else_answers_from_outside(site: Site) -> None:
