@@ -8,7 +8,7 @@ a spanning tree.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,11 +40,14 @@ def forwarding(
     between = [(index, link) for index, link in cables if frozenset((link.a, link.b)) not in down]
     tree = _spanning_tree(underlay.switches, between)
     fdb: dict[tuple[str, str], int] = {}
-    for number, (machine, mac) in enumerate(sorted(macs.items())):
+    neighbours: Counter[str] = Counter()
+    for machine, mac in sorted(macs.items()):
         home, index = _home(underlay, machine)
         fdb[home, mac] = index
+        # Counted on its own switch: nodes hang on leaves in turn, so every second one of all would have the same spine.
         for switch, ways in _ways_towards(home, between).items():
-            fdb[switch, mac] = ways[number % len(ways)]
+            fdb[switch, mac] = ways[neighbours[home] % len(ways)]
+        neighbours[home] += 1
     machines = {index for index in range(len(underlay.links))} - {index for index, _ in cables}
     return Forwarding(frozenset(tree | machines), fdb)
 

@@ -27,6 +27,7 @@ def ratios(experiment: Experiment, runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def _of(ratio: Ratio, runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
+    """In a file a ratio is `of` an arm `over` another; in results.json `over` is divided by `of`, as suites write it."""
     pairs: dict[str, list[float]] = {}
     by: dict[str, Mapping[str, Any]] = {}
     for run in runs:
@@ -39,7 +40,7 @@ def _of(ratio: Ratio, runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
                 pairs.setdefault(key, []).append(mine / theirs)
     for key, found in pairs.items():
         yield {
-            "name": ratio.name, "figure": ratio.figure, "of": ratio.of, "over": ratio.over, "by": dict(by[key]),
+            "name": ratio.name, "figure": ratio.figure, "over": ratio.of, "of": ratio.over, "by": dict(by[key]),
             "pairs": found, "median": median(found),
         }  # fmt: skip
 

@@ -53,3 +53,13 @@ def test_who_is_cut_off_from_everybody_leaves_the_others_as_they_are() -> None:
     together = [machine for machine in MACS if leaves[machine] == {"s2"}]
     for source, target in permutations(together, 2):
         assert len(way(CLUSTER.underlay, found, source, target)) == 2
+
+
+def test_the_machines_of_one_leaf_are_reached_by_all_spines_in_turn() -> None:
+    """Nodes hang on leaves in turn; counted over all of them, each leaf's would share one spine."""
+    found = forwarding(CLUSTER.underlay, MACS, [])
+    for leaf, machines in (("s1", ("control-plane", "worker2")), ("s2", ("worker", "worker3"))):
+        source = next(machine for machine in MACS if machine not in machines)
+        spines = [link - {"s1", "s2"} for machine in machines
+                  for link in way(CLUSTER.underlay, found, source, machine) if leaf in link and machine not in link]  # fmt: skip
+        assert len(set(spines)) == 2, f"{machines} share a way to {leaf}"
