@@ -75,9 +75,12 @@ def points(arms: Arms, arm: str, runs: Sequence[Run], counted: bool) -> dict[str
     """Keyword arguments of a scatter of these runs: hollow where not wholly valid, a cross where not counted."""
     colour = arms.colour(arm)
     if not counted:
-        return {"marker": "x", "c": colour, "s": 30, "linewidths": 1.3, "alpha": 0.65, "zorder": 3}
+        return {"marker": "x", "c": colour, "s": 30, "linewidths": 1.3, "alpha": 0.65, "zorder": 3, "clip_on": False}
     faces = [colour if run.fidelity.verdict == "valid" else "white" for run in runs]
-    return {"marker": arms.marker(arm), "c": faces, "edgecolors": colour, "s": 22, "linewidths": 1.1, "alpha": 0.8, "zorder": 3}
+    return {
+        "marker": arms.marker(arm), "c": faces, "edgecolors": colour, "s": 22, "linewidths": 1.1, "alpha": 0.8,
+        "zorder": 3, "clip_on": False,
+    }  # fmt: skip
 
 
 def key(canvas: Canvas, arms: Arms, runs: Sequence[Run], set_aside: bool, names: bool = True) -> None:
