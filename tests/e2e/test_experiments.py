@@ -37,7 +37,7 @@ def test_steps_measure_and_faults_go_along(results: dict[str, Any]) -> None:
         assert run["figures"]["load.requests"] == 75
         assert run["figures"]["load.failed"] == 0
         assert 0 < run["figures"]["ping.rtt"] < 0.1
-        assert 0.3 <= steps["crash"]["at_s"] - steps["load"]["at_s"] < 1.3
+        assert steps["crash"]["at_s"] >= steps["load"]["at_s"] + 0.3
         assert steps["ping"]["at_s"] >= steps["load"]["at_s"]
         assert steps["sure"]["at_s"] >= steps["load"]["at_s"] + 1.4
     by_arm = {run["arm"]: run["steps"][0]["tables"]["answers"] for run in results["runs"]}
