@@ -94,6 +94,10 @@ def _translations(rules: Iterable[Rules]) -> frozenset[Translation]:
     return frozenset().union(*(each.translations for each in rules))
 
 
+def _taken_over(rules: Iterable[Rules]) -> frozenset[Translation]:
+    return frozenset().union(*(each.taken_over for each in rules))
+
+
 class Compiler:
     """Keeps the rules of every object of one cluster. A changed Cluster is another Compiler."""
 
@@ -120,10 +124,11 @@ class Compiler:
             self.tables[node].remove((flow,))
             touched.add(node)
         for key in changed:
-            before, now = _translations(self._rules.get(key, ())), _translations(made[key])
+            old = self._rules.get(key, ())
+            before, now = _translations(old), _translations(made[key])
             self.translations.update(now)
             self.translations.subtract(before)
-            self.ended += sorted(before - now, key=repr)
+            self.ended += sorted(before - now | _taken_over(made[key]) - _taken_over(old), key=repr)
             for node, flows, groups in self._parts(self._rules.pop(key, ())):
                 self.tables[node].remove(flows, groups)
                 touched.add(node)

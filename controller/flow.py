@@ -181,13 +181,13 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Translation:
     """A Service port's address (None: any node's) and one that it leads to, as connection tables may hold it.
-    Without a port: whatever Service led there.
+    Without a port: whatever Service led there. An address and port that lead to themselves: not translated at all.
     """
 
     protocol: str
     address: IPAddress | None
     service_port: int | None
-    endpoint: IPAddress
+    endpoint: IPAddress | None
     target_port: int
 
 
@@ -200,6 +200,8 @@ class Rules:
     on: Mapping[str, tuple[Flow, ...]] = field(default_factory=dict)
     translations: frozenset[Translation] = frozenset()
     """Those whose entries must go from the connection tables when they are no longer here."""
+    taken_over: frozenset[Translation] = frozenset()
+    """Those whose entries must go when these rules come: of connections to an address before it was a Service's."""
 
 
 @dataclass(slots=True)

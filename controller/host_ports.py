@@ -28,7 +28,7 @@ def host_ports(cluster: Cluster, pod: PodInterface, ports: Iterable[HostPort]) -
     ports = tuple(ports)
     if not ports:
         return Rules()
-    flows, translations = [], set()
+    flows, translations, taken_over = [], set(), set()
     for port in ports:
         for to, endpoint in _addresses(cluster, pod, port):
             match = (
@@ -41,7 +41,8 @@ def host_ports(cluster: Cluster, pod: PodInterface, ports: Iterable[HostPort]) -
             )
             if port.protocol == "UDP":
                 translations.add(Translation("UDP", to, port.host_port, endpoint, port.container_port))
-    return Rules(on={pod.node: tuple(flows)}, translations=frozenset(translations))
+                taken_over.add(Translation("UDP", to, port.host_port, to, port.host_port))
+    return Rules(on={pod.node: tuple(flows)}, translations=frozenset(translations), taken_over=frozenset(taken_over))
 
 
 def granted(state: NetworkState, pod: PodInterface) -> tuple[HostPort, ...]:

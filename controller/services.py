@@ -93,12 +93,14 @@ def _backend_rules(
     }
     made = {each: _flows(backend, ways, each) for each in dict.fromkeys(choices.values())}
     groups = {group.group_id: group for _, group in made.values() if group}
-    translations = _translations(backend, ways, found, choices.values())
-    if not differs:
-        everywhere = next(iter(made.values()))[0] if made else ()
-        return Rules(everywhere, tuple(groups.values()), translations=translations)
-    on = {node: made[chosen][0] for node, chosen in choices.items()}
-    return Rules(groups=tuple(groups.values()), on=on, translations=translations)
+    everywhere = next(iter(made.values()))[0] if made and not differs else ()
+    return Rules(
+        everywhere,
+        tuple(groups.values()),
+        {node: made[chosen][0] for node, chosen in choices.items()} if differs else {},
+        _translations(backend, ways, found, choices.values()),
+        _taken_over(backend, ways),
+    )
 
 
 def _joined(parts: Iterable[Rules]) -> Rules:
@@ -112,6 +114,7 @@ def _joined(parts: Iterable[Rules]) -> Rules:
         tuple({group.group_id: group for part in parts for group in part.groups}.values()),
         on,
         frozenset().union(*(part.translations for part in parts)),
+        frozenset().union(*(part.taken_over for part in parts)),
     )
 
 
@@ -188,6 +191,19 @@ def _translations(
             reached.add((REFUSING_ADDRESSES[backend.ip_version], REFUSING_PORT))
     return frozenset(
         Translation("UDP", way.address, way.number, address, port) for way in ways for address, port in reached
+    )
+
+
+def _taken_over(backend: _Backend, ways: Iterable[Frontend]) -> frozenset[Translation]:
+    """Who sent there before was the node's kernel's guest, or went outside, and is so as long as he sends. To cluster
+    addresses nothing went: their range is dropped.
+    """
+    if backend.port.protocol != "UDP":
+        return frozenset()
+    return frozenset(
+        Translation("UDP", way.address, way.number, way.address, way.number)
+        for way in ways
+        if way.address not in backend.service.cluster_ips
     )
 
 

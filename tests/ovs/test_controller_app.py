@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from ipaddress import ip_address
+from typing import Any
 
 from conftest import Testbed
 from packets import TCP, UDP, Packet
@@ -96,25 +98,32 @@ def test_udp_connections_to_an_endpoint_that_went_are_forgotten(testbed: Testbed
     assert str(arrival.packet.ip_dst) == "10.244.1.3"
 
 
-def test_who_never_pauses_is_not_refused_for_ever(testbed: Testbed) -> None:
-    """A node port without endpoints gets one, while a busy switch goes on for seconds by what it has cached: the refusal
-    is written down again after it was forgotten, and then no packet is the first of its connection any more."""
+def node_port() -> dict[str, Any]:
     port = service_object("dns", ["10.96.0.53"], 53, "UDP")
     port["spec"] |= {"type": "NodePort"}
     port["spec"]["ports"][0]["nodePort"] = 30053
+    return port
+
+
+def reached_by_node_port(shop: World) -> set[str]:
+    """Where a datagram ends that somebody outside sends, always from the same port."""
+    node = CLUSTER.nodes[0]
+    packet = Packet(
+        node.gateway_mac, GATEWAY_MAC, ip_address("172.18.255.1"), node.addresses[0],
+        tcp_src=12346, tcp_dst=30053, ip_proto=UDP,
+    )  # fmt: skip
+    return {str(arrival.packet.ip_dst) for arrival in shop.send(trunk_name(node), packet)}
+
+
+def test_who_never_pauses_is_not_refused_for_ever(testbed: Testbed) -> None:
+    """A node port without endpoints gets one, while a busy switch goes on for seconds by what it has cached: the refusal
+    is written down again after it was forgotten, and then no packet is the first of its connection any more."""
+    port = node_port()
     testbed.api.put(cluster_object(nodes=2, ip_family="dual"), *PODS, *SERVICE, port)
     state = state_of(CLUSTER, *PODS, *SERVICE, port)
     testbed.start(state)
     testbed.controller.wait_for(testbed.api.revision)
-    shop, node = World(state, testbed.switch), CLUSTER.nodes[0]
-
-    def asked() -> set[str]:
-        packet = Packet(
-            node.gateway_mac, GATEWAY_MAC, ip_address("172.18.255.1"), node.addresses[0],
-            tcp_src=12346, tcp_dst=30053, ip_proto=UDP,
-        )  # fmt: skip
-        return {str(arrival.packet.ip_dst) for arrival in shop.send(trunk_name(node), packet)}
-
+    asked = partial(reached_by_node_port, World(state, testbed.switch))
     refused = {str(REFUSING_ADDRESSES[4])}
     assert asked() == refused
     testbed.switch.control("revalidator/pause")
@@ -125,6 +134,19 @@ def test_who_never_pauses_is_not_refused_for_ever(testbed: Testbed) -> None:
         time.sleep(0.02)  # how often it sends
     assert f"reply=(src={REFUSING_ADDRESSES[4]}" in testbed.switch.control("dpctl/dump-conntrack")
     testbed.switch.control("revalidator/resume")
+    wait_until(lambda: asked() == {"10.244.0.2"}, timeout_s=10, what="the endpoint")
+
+
+def test_who_asked_a_node_port_before_its_service_came_reaches_it(testbed: Testbed) -> None:
+    """Refused by the node's kernel, untranslated; and whoever never pauses is of that connection for ever."""
+    before = state_of(CLUSTER, *PODS)
+    testbed.api.put(cluster_object(nodes=2, ip_family="dual"), *PODS)
+    testbed.start(before)
+    testbed.controller.wait_for(testbed.api.revision)
+    served = (node_port(), slice_object("dns", ["10.244.0.2"], 5353, "UDP"))
+    asked = partial(reached_by_node_port, World(state_of(CLUSTER, *PODS, *served), testbed.switch))
+    assert asked() == {str(CLUSTER.nodes[0].addresses[0])}
+    testbed.controller.wait_for(testbed.api.put(*served))
     wait_until(lambda: asked() == {"10.244.0.2"}, timeout_s=10, what="the endpoint")
 
 
