@@ -26,12 +26,26 @@ from experiments.paths import Path
 from experiments.suite.command import bench_suite
 from experiments.testbed import CommandError, Testbed, exit_on_sigterm
 
+Decorator = Callable[[Callable[..., int]], Callable[..., int]]
+
+
+def _rounds(default: int, text: str = "How often.") -> Decorator:
+    return click.option("--rounds", type=click.IntRange(min=1), default=default, show_default=True, help=text)
+
+
+def _seconds(default: int, text: str = "Seconds per measurement.") -> Decorator:
+    return click.option(
+        "--time", "seconds", type=click.IntRange(min=1), default=default, show_default=True, metavar="S", help=text
+    )
+
+
+_rounds_option = _rounds(5, "How often each arm is measured; the arms take turns.")
+
 
 @click.command()
 @name_option
 @click.argument("targets", nargs=-1, metavar="[SRC DST]")
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
-              help="Seconds per measurement.")  # fmt: skip
+@_seconds(2)
 @click.option("--udp", is_flag=True, help="UDP instead of TCP.")
 @click.option("--bandwidth", metavar="RATE", help="Send so much and not more, as 100M or 1G (bit/s).")
 @click.option("-P", "--parallel", type=click.IntRange(1, 128), default=1, help="Connections at a time.")
@@ -110,16 +124,13 @@ def bench() -> None:
 
 bench.add_command(bench_suite)
 
-_rounds_option = click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True,
-                              help="How often each arm is measured; the arms take turns.")  # fmt: skip
-
 
 @bench.command("boot")
 @click.option("--nodes", type=click.IntRange(min=1), default=20, show_default=True, help="Workers.")
 @click.option("--pods-per-node", type=click.IntRange(1, 250), default=50, show_default=True)
 @click.option("--peer-hosts", type=click.IntRange(min=1), default=100, show_default=True,
               help="Hosts that stock Mininet builds.")  # fmt: skip
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@_rounds(3)
 @click.option("--large", is_flag=True, help="Also bring up 100 nodes x 20 pods.")
 @output_option("table", "json")
 def bench_boot(nodes: int, pods_per_node: int, peer_hosts: int, rounds: int, large: bool, form: str) -> int:
@@ -130,8 +141,7 @@ def bench_boot(nodes: int, pods_per_node: int, peer_hosts: int, rounds: int, lar
 
 @bench.command("throughput")
 @_rounds_option
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
-              help="Seconds per measurement.")  # fmt: skip
+@_seconds(2)
 @output_option("table", "json")
 def bench_throughput(rounds: int, seconds: int, form: str) -> int:
     """TCP through the pipeline beside one NORMAL flow on the same datapath; across nodes beside host to host."""
@@ -139,7 +149,7 @@ def bench_throughput(rounds: int, seconds: int, form: str) -> int:
 
 
 @bench.command("api")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@_rounds(3)
 @click.option("--objects", type=click.IntRange(min=2 * api_bench.PODS), default=api_bench.OBJECTS, show_default=True,
               help="Objects that the server holds in the end.")  # fmt: skip
 @click.option("--scale/--no-scale", default=True, help="Also scale a Deployment of a testbed from 10 to 500 pods.")
@@ -150,9 +160,8 @@ def bench_api(rounds: int, objects: int, scale: bool, form: str) -> int:
 
 
 @bench.command("services")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=2, show_default=True, metavar="S",
-              help="Seconds per measurement.")  # fmt: skip
+@_rounds(3)
+@_seconds(2)
 @click.option("--services", type=click.IntRange(min=20), default=services_bench.MANY, show_default=True,
               help="How many Services are many.")  # fmt: skip
 @output_option("table", "json")
@@ -162,9 +171,8 @@ def bench_services(rounds: int, seconds: int, services: int, form: str) -> int:
 
 
 @bench.command("shaping")
-@click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often.")
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=4, show_default=True, metavar="S",
-              help="Seconds per measurement.")  # fmt: skip
+@_rounds(1)
+@_seconds(4)
 @output_option("table", "json")
 def bench_shaping(rounds: int, seconds: int, form: str) -> int:
     """Links of 10 Mbit/s to 1 Gbit/s: what they carry over what they are configured to carry, in both modes."""
@@ -193,13 +201,12 @@ def bench_programming(services: int, policies: int, changes: int, form: str) -> 
 
 
 @bench.command("policy")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often.")
+@_rounds(3)
 @click.option("--pods", type=click.IntRange(min=policy_bench.SMALL_PODS), default=policy_bench.PODS, show_default=True,
               help="Pods of the large cluster; ten policies for each fifty.")  # fmt: skip
 @click.option("--policies", type=click.IntRange(min=1), default=policy_bench.POLICIES, show_default=True,
               help="Policies around the pods whose throughput is measured.")  # fmt: skip
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=1, show_default=True, metavar="S",
-              help="Seconds of each of the turns in which throughput is measured.")  # fmt: skip
+@_seconds(1, "Seconds of each of the turns in which throughput is measured.")
 @output_option("table", "json")
 def bench_policy(rounds: int, pods: int, policies: int, seconds: int, form: str) -> int:
     """NetworkPolicies: time and memory to compile, flows, what one relabelled pod costs, and what packets pay."""
@@ -209,9 +216,8 @@ def bench_policy(rounds: int, pods: int, policies: int, seconds: int, form: str)
 @bench.command("dns")
 @click.option("--services", type=click.IntRange(min=20, max=16_000), default=10_000, show_default=True)
 @click.option("--changes", type=click.IntRange(min=10), default=400, show_default=True, help="Records that change.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often rates are measured.")
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=3, show_default=True, metavar="S",
-              help="Seconds per measurement.")  # fmt: skip
+@_rounds(3, "How often rates are measured.")
+@_seconds(3)
 @output_option("table", "json")
 def bench_dns(services: int, changes: int, rounds: int, seconds: int, form: str) -> int:
     """How soon a record follows its object, and queries per second beside dnsmasq."""

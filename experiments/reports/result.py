@@ -46,7 +46,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run, begun `at_s` after the run."""
+    """One step of a run, begun `at_s` after the run; `given_s`: when its command was given, if that took a while."""
 
     name: str
     kind: str
@@ -55,6 +55,7 @@ class Step:
     figures: Mapping[str, float]
     series: Mapping[str, Series]
     error: str | None = None
+    given_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,13 @@ _INTERRUPTED = "interrupted"
 
 @dataclass(slots=True)
 class Progress:
-    """One step as it goes. `at_s` and `seconds` are of the run's own clock."""
+    """One step as it goes. A fault is given before it has begun: it begins when all of it is done."""
 
     step: Step
     course: Course
     begun: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    given_at: float | None = None
     began_at: float | None = None
     ended_at: float | None = None
     outcome: Outcome = field(default_factory=Outcome)
@@ -42,6 +43,7 @@ class Progress:
             "name": self.step.name,
             "kind": self.step.action.KIND,
             "at_s": at_s,
+            "given_s": (self.given_at or began) - zero,
             "seconds": (self.ended_at or began) - began,
             "figures": dict(self.outcome.figures),
             "series": {name: [[round(at_s + t_s, 3), value] for t_s, value in series]
@@ -89,6 +91,7 @@ class Schedule:
             if self._over.is_set():
                 return
             self._on_step(mine.step.name)
+            mine.given_at = time.monotonic()
             mine.outcome = mine.step.action.run(self._scene, mine.course)
             with self._lock:
                 self._scene.figures.update({f"{mine.step.name}.{name}": value

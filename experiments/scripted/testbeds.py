@@ -1,4 +1,4 @@
-"""The testbeds that an experiment's runs use: one for each run, or, where the file says so, one for consecutive equal ones."""
+"""The testbeds that an experiment's runs use: one for each run, or, where the file says so, one for all equal ones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ from experiments import testbed
 from experiments.scripted.model import Variant
 from experiments.testbed import Testbed
 
+MOST_AT_ONCE = 8
+"""Idle, one takes a twentieth of a processor and 200 MB."""
+
 
 class Testbeds:
-    """`with Testbeds(shared) as testbeds: with testbeds.of(variant) as testbed: …`; none is left at the end."""
+    """`with Testbeds(shared) as testbeds: with testbeds.of(variant) as testbed: …`; none is left at the end.
+
+    `shared`: they stay up, so that arms take turns within seconds.
+    """
 
     __test__ = False
 
     def __init__(self, shared: bool) -> None:
-        self._shared = shared
+        self._most = MOST_AT_ONCE if shared else 0
+        self._running: dict[str, Testbed] = {}
+        """By spec; what was used last comes last."""
         self._spec: str | None = None
-        self._running: Testbed | None = None
 
     def __enter__(self) -> Testbeds:
         return self
@@ -30,26 +37,33 @@ class Testbeds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._end()
+        self._keep(0)
 
     @contextmanager
     def of(self, variant: Variant) -> Iterator[Testbed]:
         """Raises CommandError when it does not come up. A run that raises leaves none to the next one."""
         spec = spec_of(variant)
-        if self._running is None or spec != self._spec:
-            self._end()
-            self._running, self._spec = self._start(spec), spec
-        kept = False
+        running = self._running.pop(spec, None)
+        if running is None:
+            self._keep(max(0, self._most - 1))
+            running = self._start(spec)
+        self._running[spec], self._spec = running, spec
         try:
-            yield self._running
-            kept = self._shared
-        finally:
-            if not kept:
-                self._end()
+            yield running
+        except BaseException:
+            self.discard()
+            raise
+        self._keep(self._most)
 
     def discard(self) -> None:
         """The next run is to have a new one: the last one failed, and nobody knows what it left."""
-        self._end()
+        if self._spec in self._running:
+            self._end(self._running.pop(self._spec))
+
+    def _keep(self, at_most: int) -> None:
+        """End those that nobody has used for longest."""
+        while len(self._running) > at_most:
+            self._end(self._running.pop(next(iter(self._running))))
 
     def _start(self, spec: str) -> Testbed:
         name = testbed.fresh_name("experiment")
@@ -62,10 +76,10 @@ class Testbeds:
                 testbed.end(name)
                 raise
 
-    def _end(self) -> None:
-        if self._running is not None and self._running.name is not None:
-            testbed.end(self._running.name)
-        self._running = None
+    @staticmethod
+    def _end(running: Testbed) -> None:
+        if running.name is not None:
+            testbed.end(running.name)
 
 
 def spec_of(variant: Variant) -> str:

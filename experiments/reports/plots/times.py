@@ -119,6 +119,9 @@ def _mark(panel: Axes, run: Run) -> None:
         lower = lower + 1 if event.at_s - before < _NEAR * end else 0
         before = event.at_s
         left = event.at_s > (1 - _NEAR) * end
+        if event.given_s is not None:
+            # What is broken may be so at any moment between the command and its end.
+            panel.axvspan(event.given_s, event.at_s, color=style.INK, alpha=0.1, linewidth=0)
         panel.axvline(event.at_s, color=style.INK, linewidth=0.9, linestyle=(0, (2, 2)))
         panel.annotate(event.name, (event.at_s, 0.98 - _LOWER * lower), xycoords=("data", "axes fraction"),
                        xytext=(-3 if left else 3, 0), textcoords="offset points", ha="right" if left else "left",

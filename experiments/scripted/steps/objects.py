@@ -21,13 +21,35 @@ PATIENCE_S = 60.0
 _SETTLED = (Figure("settled", "s", "lower", "until every process and switch held it and every pod was settled"),)
 
 
-def _settled(scene: Scene, timeout_s: float, began: float) -> Outcome:
-    scene.sync(timeout_s)
-    return Outcome({"settled": time.monotonic() - began})
+class _Change:
+    """What steps have in common that change objects: they are done when every process and switch holds the change."""
+
+    __slots__ = ()
+    timeout_s: float
+
+    @classmethod
+    def findings(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
+        yield from ()
+
+    def figures(self) -> tuple[Figure, ...]:
+        return _SETTLED
+
+    def seconds(self) -> float:
+        return 1.0
+
+    def run(self, scene: Scene, course: Course) -> Outcome:
+        course.began()
+        began = time.monotonic()
+        self._change(scene)
+        scene.sync(self.timeout_s)
+        return Outcome({"settled": time.monotonic() - began})
+
+    def _change(self, scene: Scene) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(_Change):
     """`manifests` were checked with the file."""
 
     KIND: ClassVar[str] = "apply"
@@ -43,28 +65,15 @@ class Apply:
     def parse(cls, data: Mapping[str, Any]) -> Apply:
         return cls(tuple(data["manifests"]), values.seconds(data.get("timeout", PATIENCE_S)))
 
-    @classmethod
-    def findings(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
-        yield from ()
-
-    def figures(self) -> tuple[Figure, ...]:
-        return _SETTLED
-
-    def seconds(self) -> float:
-        return 1.0
-
-    def run(self, scene: Scene, course: Course) -> Outcome:
-        course.began()
-        began = time.monotonic()
+    def _change(self, scene: Scene) -> None:
         with tempfile.TemporaryDirectory(prefix="mininetes-apply-") as directory:
             path = Path(directory) / "manifests.json"
             path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(self.manifests)}))
             scene.kubectl("apply", "-f", str(path))
-        return _settled(scene, self.timeout_s, began)
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(_Change):
     """One object."""
 
     KIND: ClassVar[str] = "delete"
@@ -84,25 +93,12 @@ class Delete:
         timeout_s = values.seconds(data.get("timeout", PATIENCE_S))
         return cls(data["kind"], data["name"], data.get("namespace", "default"), timeout_s)
 
-    @classmethod
-    def findings(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
-        yield from ()
-
-    def figures(self) -> tuple[Figure, ...]:
-        return _SETTLED
-
-    def seconds(self) -> float:
-        return 1.0
-
-    def run(self, scene: Scene, course: Course) -> Outcome:
-        course.began()
-        began = time.monotonic()
+    def _change(self, scene: Scene) -> None:
         scene.kubectl("delete", self.kind, self.name, "-n", self.namespace)
-        return _settled(scene, self.timeout_s, began)
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(_Change):
     """How many pods a Deployment, StatefulSet … has."""
 
     KIND: ClassVar[str] = "scale"
@@ -131,21 +127,11 @@ class Scale:
             values.seconds(data.get("timeout", PATIENCE_S)),
         )  # fmt: skip
 
-    @classmethod
-    def findings(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
-        yield from ()
-
-    def figures(self) -> tuple[Figure, ...]:
-        return _SETTLED
-
     def seconds(self) -> float:
         return 1.0 + 0.01 * self.replicas
 
-    def run(self, scene: Scene, course: Course) -> Outcome:
-        course.began()
-        began = time.monotonic()
+    def _change(self, scene: Scene) -> None:
         scene.kubectl("scale", self.kind.lower(), self.name, "-n", self.namespace, f"--replicas={self.replicas}")
-        return _settled(scene, self.timeout_s, began)
 
 
 @dataclass(frozen=True, slots=True)
