@@ -36,6 +36,9 @@ _MACHINE_SYSCTLS = (
     # Addresses are assigned and known to be unique: no waiting for duplicate detection, no router discovery.
     *((f"ipv6/conf/{scope}/{key}", value) for scope in ("all", "default")
       for key, value in (("accept_dad", "0"), ("accept_ra", "0"), ("dad_transmits", "0"))),
+    # A pod that has just closed a connection (TIME_WAIT) takes another from the same port if its timestamps are newer. So
+    # they have no offset of each destination's own: who comes to a pod by two addresses may use one port for both.
+    ("ipv4/tcp_timestamps", "2"),
 )  # fmt: skip
 _NODE_SYSCTLS = (
     *((f"ipv4/conf/{scope}/rp_filter", "0") for scope in ("all", "default")),
