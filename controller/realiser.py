@@ -30,6 +30,9 @@ REVALIDATED_S = 1.0
 _LAST_REVALIDATED_S = 16.0
 """… or by so much, where the machine is busy: so it is looked again, each time after twice as long."""
 
+GROUPS_OUTLIVE_S = 30.0
+"""So long groups stay that no flow names any more, or twice as long: longer than a datapath flow that nobody uses (10 s)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -38,6 +41,11 @@ class Ended:
     translations: tuple[Translation, ...]
     after_s: float
     """How long after the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Groups that no flow names any more are to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Realiser:
         self._packet_ins = 0
         self._last_report: tuple[int, Mapping[str, Any]] = (-1, {})
         self._health: Health | None = None
+        self._retiring = False
 
     def connected(self, connection: Connection) -> None:
         """A switch that connects anew before its old connection is found dead: the new one counts."""
@@ -93,16 +102,21 @@ class Realiser:
         self._tell()
 
     def posted(self, item: object) -> None:
-        """A Batch of changes from the API, or an Ended or Ask of our own."""
-        if isinstance(item, Ended):
-            self._forget(item)
-            return
-        if isinstance(item, Ask):
-            self._ask()
-            return
-        if not isinstance(item, Batch):
-            raise TypeError(f"posted: {type(item).__name__}, must be a Batch")
-        self._desired.take(item)
+        """A Batch of changes from the API, or an Ended, Ask or Retire of our own."""
+        match item:
+            case Ended():
+                self._forget(item)
+            case Ask():
+                self._ask()
+            case Retire():
+                self._retire()
+            case Batch():
+                self._take(item)
+            case _:
+                raise TypeError(f"posted: {type(item).__name__}, must be a Batch")
+
+    def _take(self, batch: Batch) -> None:
+        self._desired.take(batch)
         # To be said again: the API server that sent this may be a new one, which has not heard it.
         self._last_report = (self._last_report[0], {})
         known = self._names
@@ -118,6 +132,11 @@ class Realiser:
             else:
                 self._attach(connection)
         self._tell()
+
+    def _retire(self) -> None:
+        self._retiring = any([switch.retire_groups() for switch in self._switches.values()])
+        if self._retiring:
+            self._later(GROUPS_OUTLIVE_S, Retire())
 
     def _forget(self, item: Ended) -> None:
         ended = self._desired.still_ended(item.translations)
@@ -184,6 +203,9 @@ class Realiser:
 
     def _want(self, dpid: int, ended: Iterable[Translation] = ()) -> None:
         switch = self._switches[dpid]
+        if not self._retiring:
+            self._retiring = True
+            self._later(GROUPS_OUTLIVE_S, Retire())
         if self._health and self._edge and dpid == self._edge.dpid:
             switch.want(self._desired.revision, self._desired.edge_table(self._health.alive))
         else:

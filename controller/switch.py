@@ -64,6 +64,10 @@ class Switch:
         self._xid = 0
         self._flows: set[FlowKey] = set()
         self._groups: set[int] = set()
+        self._idle_groups: set[int] = set()
+        """Those that no flow names any more. A switch without one of them translates packets that are on their way by it
+        to nothing, and its userspace datapath mixes up what it has cached for them (decision 026)."""
+        self._leaving_groups: set[int] = set()
         self._unread = {encode.OFPMP_FLOW, encode.OFPMP_GROUP}
         self._sent: _Sent | None = None
         self._wanted: tuple[int, FlowTable] | None = None
@@ -112,6 +116,18 @@ class Switch:
         """Forget these connections now; errors are only logged."""
         self._send(b"".join(self._flushing(each).encode(self._next_xid()) for each in ended))
 
+    def retire_groups(self) -> bool:
+        """Delete the groups that no flow has named since the last call. Whether there are others that none names now."""
+        gone, self._leaving_groups = self._leaving_groups, set(self._idle_groups - self._leaving_groups)
+        self._groups -= gone
+        self._idle_groups -= gone
+        self._send(b"".join(encode.delete_group(each).encode(self._next_xid()) for each in sorted(gone)))
+        return bool(self._leaving_groups)
+
+    def _name_again(self, groups: Iterable[int]) -> None:
+        self._idle_groups.difference_update(groups)
+        self._leaving_groups.difference_update(groups)
+
     def _flushing(self, ended: Translation) -> Message:
         return encode.flush_connections(ended, self._zone)
 
@@ -135,16 +151,15 @@ class Switch:
         wanted = {flow.key: flow for flow in flows if flow.key in table.flows and flow.key not in self.refused}
         wanted_groups = {group.group_id for group in groups if group.group_id in table.groups}
         gone = {flow.key: flow for flow in flows if flow.key not in table.flows and flow.key in self._flows}
-        gone_groups = {group.group_id for group in groups if group.group_id not in table.groups} & self._groups
+        self._idle_groups |= {group.group_id for group in groups if group.group_id not in table.groups} & self._groups
         new_groups = wanted_groups - self._groups - self.refused.keys()
         yield from (encode.add_group(table.groups[group_id]) for group_id in sorted(new_groups))
         yield from (encode.add_flow(flow) for key, flow in wanted.items() if key not in self._flows)
         yield from (encode.remove_flow(flow) for flow in gone.values() if not table.is_replaced(flow))
-        yield from (encode.delete_group(group_id) for group_id in sorted(gone_groups))
         self._flows.difference_update(gone)
         self._flows.update(wanted)
-        self._groups.difference_update(gone_groups)
         self._groups.update(new_groups)
+        self._name_again(wanted_groups)
 
     def _difference(self, table: FlowTable) -> Iterator[Message]:
         """In the order that no flow ever names a group that is not there, and no packet finds no flow."""
@@ -153,8 +168,9 @@ class Switch:
         yield from (encode.add_group(group) for key, group in table.groups.items() if key not in held_groups)
         yield from (encode.add_flow(flow) for key, flow in table.flows.items() if key not in held_flows)
         yield from (encode.delete_flow(key) for key in sorted(self._flows - table.flows.keys()))
-        yield from (encode.delete_group(group_id) for group_id in sorted(self._groups - table.groups.keys()))
-        self._flows, self._groups = set(table.flows), set(table.groups)
+        self._idle_groups = self._groups - table.groups.keys()
+        self._flows, self._groups = set(table.flows), set(table.groups) | self._idle_groups
+        self._name_again(table.groups)
 
     def _ended_meanwhile(self, table: FlowTable) -> Iterable[Translation]:
         """Where the flows that an earlier controller left translate UDP to and nothing does any more: who ended while
