@@ -33,6 +33,7 @@ from controller.match import (
     in_port,
     ip_dst,
     ip_proto,
+    tcp_begins,
     transport_dst,
 )
 from controller.outside import ICMP
@@ -84,8 +85,11 @@ def _fixed(cluster: Cluster, edge: Edge) -> Iterator[Flow]:
         family = eth_type(address.version)
         actions = (Load(CONNTRACK_ZONE, EDGE_ZONE), Goto(EDGE_CONNECTION))
         yield Flow(CLASSIFIER, PRIORITY_NORMAL, (*to_edge, family), actions, Feature.EDGE, owner)
-        known = (Conntrack(CONNTRACK_ZONE, EDGE_LB),)
-        yield Flow(EDGE_CONNECTION, PRIORITY_NORMAL, (family, ip_proto("TCP")), known, Feature.EDGE, owner)
+        known, tcp = (Conntrack(CONNTRACK_ZONE, EDGE_LB),), (family, ip_proto("TCP"))
+        yield Flow(EDGE_CONNECTION, PRIORITY_NORMAL, tcp, known, Feature.EDGE, owner)
+        # The table may know another connection from that port, 30 s long after its end, and a node that is not chosen now.
+        begins = (*tcp, tcp_begins())
+        yield Flow(EDGE_CONNECTION, PRIORITY_HIGH, begins, (Goto(EDGE_LB),), Feature.EDGE, owner)
         if address.version == 6:
             said = (*to_edge, family, ip_proto(ICMP[6]), ip_dst(address))
             yield Flow(CLASSIFIER, PRIORITY_HIGH, said, (ToController(),), Feature.EDGE, owner)

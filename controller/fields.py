@@ -84,6 +84,7 @@ _FIELDS = (
     *(Field(f"reg{n}", OXM_NXM_1, n, 32, f"reg{n}", f"NXM_NX_REG{n}", "hex") for n in range(16)),
     Field("xreg2", OXM_PACKET_REGS, 2, 64, "xreg2", "OXM_OF_PKT_REG2", "hex"),
     Field("nw_ttl", OXM_NXM_1, 29, 8, "nw_ttl", prerequisites=(_ANY_IP,)),
+    Field("tcp_flags", OXM_NXM_1, 34, 16, "tcp_flags", style="hex", prerequisites=(("ip_proto", (IP_PROTO["TCP"],)),)),
     Field("conj_id", OXM_NXM_1, 37, 32, "conj_id"),
     Field("ct_state", OXM_NXM_1, 105, 32, "ct_state", style="ct_state", prerequisites=(_ANY_IP,)),
     Field("ct_mark", OXM_NXM_1, 107, 32, "ct_mark", "NXM_NX_CT_MARK", "hex", (_ANY_IP,)),

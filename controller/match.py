@@ -132,6 +132,11 @@ def ip_ttl(ttl: int) -> MatchField:
     return MatchField("nw_ttl", ttl)
 
 
+def tcp_begins() -> MatchField:
+    """The first packet of a TCP connection: SYN, and not ACK (NXM_NX_TCP_FLAGS)."""
+    return MatchField("tcp_flags", 0x02, 0x12)
+
+
 def bits(which: Bits, value: int) -> MatchField:
     """Bits of a register or of the connection's mark. Raises ValueError for a value that they cannot have."""
     check_value(which, value)

@@ -291,7 +291,7 @@ PIPELINE: tuple[Table, ...] = (
     # Of the edge's switch alone, where they follow Classifier.
     Table(
         EDGE_CONNECTION,
-        matches=frozenset({"eth_type", "ip_proto"}),
+        matches=frozenset({"eth_type", "ip_proto", "tcp_flags"}),
         writes=NOTHING,
         next=(EDGE_LB,),
         miss=EDGE_LB,

@@ -115,6 +115,22 @@ def test_a_connection_stays_with_its_node_when_others_come_and_go(edge: AtTheEdg
 
 
 @families
+def test_who_begins_again_from_a_port_goes_where_connections_go_now(edge: AtTheEdge, ip_version: int) -> None:
+    """A client that uses a port again soon: the table remembers that port's last connection."""
+    edge.alive(*edge.nodes[:2])
+    for source in range(42100, 42140):
+        edge.send(VIP[ip_version], source, flags=SYN)
+        edge.send(VIP[ip_version], source, flags=ACK, seq=1)
+    edge.alive(*edge.nodes)
+    again = {source: edge.send(VIP[ip_version], source, flags=SYN, seq=1 << 30) for source in range(42100, 42140)}
+    assert set(again.values()) == set(edge.nodes)
+    for seq in (1, 100):
+        assert {
+            source: edge.send(VIP[ip_version], source, flags=ACK, seq=(1 << 30) + seq) for source in again
+        } == again
+
+
+@families
 def test_a_dead_node_is_sent_nothing(edge: AtTheEdge, ip_version: int) -> None:
     nodes = edge.nodes
     began = {source: edge.send(VIP[ip_version], source) for source in range(43000, 43040)}
