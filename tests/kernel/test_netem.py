@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from statistics import median, stdev
+from statistics import median, quantiles
 
 import pytest
 from kernel_site import DELAY_MS, DELAYED_MS, JITTER_MS, LOSS_PERCENT
@@ -28,19 +28,23 @@ def times_ms(output: str) -> list[float]:
 
 @pytest.mark.parametrize(("client", "delay_ms"), [("near", DELAYED_MS), ("slow", DELAY_MS)])
 def test_delay(site: Site, client: str, delay_ms: float) -> None:
-    """Once each way. What the way takes by itself, a client with a good line says at the same time of day."""
-    base = median(times_ms(ping(site, "client/laptop", 100, 0.01)))
-    measured = (median(times_ms(ping(site, f"client/{client}", 100, 0.01))) - base) / 2
+    """Once each way. What the way takes by itself, a client with a good line says at the same time of day. Of both the
+    fastest tenth: netem is never early, and a processor that is emulated, or busy, makes the others late.
+    """
+    base = quantiles(times_ms(ping(site, "client/laptop", 200, 0.01)), n=10)[0]
+    measured = (quantiles(times_ms(ping(site, f"client/{client}", 200, 0.01)), n=10)[0] - base) / 2
     assert measured == pytest.approx(delay_ms, rel=WITHIN)
     print(f"{client}: {measured:.2f} ms of {delay_ms} ms each way, besides {base:.2f} ms")
 
 
 def test_jitter(site: Site) -> None:
-    """netem draws evenly from delay ± jitter: two such draws added up deviate by jitter · √(2/3)."""
-    times = times_ms(ping(site, "client/wavering", 4000, 0.004))
-    measured = stdev(times) / (2 / 3) ** 0.5
+    """netem draws evenly from delay ± jitter. Half of the sums of two such draws are within ± jitter · (2 - √2) of the mean;
+    how late the latest were, which is the processor's doing, does not count.
+    """
+    low, _, high = quantiles(times_ms(ping(site, "client/wavering", 8000, 0.002)), n=4)
+    measured = (high - low) / (2 * (2 - 2**0.5))
     assert measured == pytest.approx(JITTER_MS, rel=WITHIN)
-    print(f"jitter: {measured:.2f} ms of {JITTER_MS} ms, by {len(times)} round trips")
+    print(f"jitter: {measured:.2f} ms of {JITTER_MS} ms, by 8000 round trips")
 
 
 def test_loss(site: Site) -> None:
