@@ -10,15 +10,15 @@ from dataclasses import dataclass
 class Link:
     """One direction of a shaped link: an interface that sends into it.
 
-    `sandbox`: PID 1 of the sandbox where it is. `netns`: the name of its network namespace there; "" = its own.
+    `sandbox`: PID 1 of the sandbox where it is; 0: only its delay is looked at. `netns`: the name of its network namespace there; "" = its own.
     `bandwidth_mbps`: what it should let through; None = whatever its shaper says at the time (a fault may change it).
     `ping`: a command that prints what ping(8) does across the link and back, to compare with `round_trip_ms`.
     """
 
     name: str
-    sandbox: int
-    netns: str
-    interface: str
+    sandbox: int = 0
+    netns: str = ""
+    interface: str = ""
     bandwidth_mbps: float | None = None
     ping: Sequence[str] = ()
     round_trip_ms: float | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.fidelity import Monitor
+from experiments.scripted.delays import delayed_links
 from experiments.scripted.model import Variant
 from experiments.scripted.sampling import Sampler
 from experiments.scripted.steps.faults import Fault
@@ -34,7 +35,9 @@ def watching(testbed: Testbed, variant: Variant, interval_s: float) -> Iterator[
     watched = Watched()
     with (
         Sampler(testbed, interval_s) as sampler,
-        Monitor({os.getpid(), sampler.init_pid}, drops_planned=loses_packets(variant)) as monitor,
+        Monitor(
+            {os.getpid(), sampler.init_pid}, delayed_links(testbed, variant.cluster), loses_packets(variant)
+        ) as monitor,
     ):
         yield watched
     watched.fidelity = monitor.report().to_json()
