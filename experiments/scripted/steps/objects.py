@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ PATIENCE_S = 60.0
 _SETTLED = (Figure("settled", "s", "lower", "until every process and switch held it and every pod was settled"),)
 
 
-class _Change:
+class _Change(ABC):
     """What steps have in common that change objects: they are done when every process and switch holds the change."""
 
     __slots__ = ()
@@ -44,8 +45,9 @@ class _Change:
         scene.sync(self.timeout_s)
         return Outcome({"settled": time.monotonic() - began})
 
+    @abstractmethod
     def _change(self, scene: Scene) -> None:
-        raise NotImplementedError
+        """Raises StepError."""
 
 
 @dataclass(frozen=True, slots=True)
