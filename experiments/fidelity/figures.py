@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from experiments.fidelity.limits import DELAY_SLACK_S, LINK_WAITED_S, SWITCH_HAD_WORK
+from experiments.fidelity.limits import LINK_WAITED_S, SWITCH_HAD_WORK
 from experiments.fidelity.machine import Machine
 from experiments.fidelity.processes import SWITCH, Accounts
 
@@ -21,7 +21,7 @@ _WORTH_NAMING = 0.1
 class LinkSeen:
     """`waited_s`: how long packets waited for it; it carried `sent_bits` then, and could have carried `could_bits`.
 
-    `configured_bps`: None = as its shaper says. `round_trip_s` and its configured value: None = not measured.
+    `configured_bps`: None = as its shaper says. `crossed`: what pings across it found (`crossing.figures`).
     """
 
     name: str
@@ -30,8 +30,7 @@ class LinkSeen:
     sent_bits: float
     could_bits: float
     configured_bps: float | None = None
-    round_trip_s: float | None = None
-    configured_round_trip_s: float | None = None
+    crossed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +106,7 @@ def _link(link: LinkSeen) -> dict[str, float]:
     elif link.configured_bps is not None and not link.rate_bps:
         # It should limit something, and limits nothing.
         found["rate"] = 0.0
-    if link.round_trip_s is not None and link.configured_round_trip_s:
-        beyond = max(0.0, link.round_trip_s - link.configured_round_trip_s - DELAY_SLACK_S)
-        missing = min(0.0, link.round_trip_s - link.configured_round_trip_s)
-        found["delay"] = 1 + (beyond + missing) / link.configured_round_trip_s
-    return found
+    return {**found, **link.crossed}
 
 
 def who(seen: Seen, figure: str) -> str:

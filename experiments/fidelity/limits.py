@@ -28,10 +28,14 @@ LIMITS = (
 LINK_RATE = Limit(
     "rate", 0.05, 0.15, "{who}: what it carried while packets waited is {value:.0%} off what it is configured to carry"
 )  # fmt: skip
-LINK_DELAY = Limit("delay", 0.10, 0.30, "{who}: the round trip is {value:.0%} off the configured one")
+CROSSING = (
+    Limit("delay", 0.10, 0.30, "{who}: its delay is {value:.0%} off the configured one"),
+    Limit("jitter", 0.10, 0.30, "{who}: its jitter is {value:.0%} off the configured one"),
+    Limit("loss", 0.10, 0.30, "{who}: its loss is {value:.0%} off the configured one"),
+)
 SWITCH_HAD_WORK = 0.10
 """Of the time. A switch that has less to do waits for nothing worth a verdict."""
 LINK_WAITED_S = 0.5
 """A link's rate is measured over at least that much time in which packets waited for it."""
-DELAY_SLACK_S = 0.0005
-"""What a round trip may take on top of the configured delay: it is not the link's."""
+SURE = 3.0
+"""Standard deviations by which a figure of few pings has to be beyond a limit."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from experiments.fidelity.crossing import Cable
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """One direction of a shaped link: an interface that sends into it.
 
-    `sandbox`: PID 1 of the sandbox where it is; 0: only its delay is looked at. `netns`: the name of its network namespace there; "" = its own.
+    `sandbox`: PID 1 of the sandbox where it is; 0: only its pings are looked at. `netns`: the name of its network namespace there; "" = its own.
     `bandwidth_mbps`: what it should let through; None = whatever its shaper says at the time (a fault may change it).
-    `ping`: a command that prints what ping(8) does across the link and back, to compare with `round_trip_ms`.
+    `ping`: a command that prints what ping(8) does across `cables` and back.
     """
 
     name: str
@@ -21,4 +23,4 @@ class Link:
     interface: str = ""
     bandwidth_mbps: float | None = None
     ping: Sequence[str] = ()
-    round_trip_ms: float | None = None
+    cables: Sequence[Cable] = ()

@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import resources
 from types import TracebackType
 from typing import Any
 
-from experiments.fidelity import machine, processes
+from experiments.fidelity import crossing, machine, processes
 from experiments.fidelity.figures import LinkSeen, Seen
 from experiments.fidelity.links import Link
 from experiments.fidelity.machine import Machine
@@ -34,8 +33,7 @@ from experiments.fidelity.verdict import Fidelity, judge
 _INTERVAL_S = 1.0
 _COST = 0.01
 _READY = "ready"
-_PING_AVERAGE = re.compile(r"= [\d.]+/([\d.]+)/")
-_PING_S = 10.0
+_PING_S = 60.0
 
 
 class Monitor:
@@ -58,7 +56,7 @@ class Monitor:
         self._seen: Seen | None = None
 
     def __enter__(self) -> Monitor:
-        self._round_trips = [_round_trip_s(link) for link in self._links]
+        self._crossed = [self._cross()]
         with ExitStack() as stack:
             stack.callback(self._end_programs)
             self._start_programs()
@@ -84,6 +82,19 @@ class Monitor:
         if self._seen is None:
             raise RuntimeError("the run has not ended yet")
         return judge(self._seen)
+
+    def _cross(self) -> dict[str, dict[str, float]]:
+        """What pings across each link found, all of them at the same time."""
+        pinging = {link: subprocess.Popen(link.ping, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                   for link in self._links if link.ping}  # fmt: skip
+        found = {}
+        for link, process in pinging.items():
+            pings = crossing.parse(process.communicate(timeout=_PING_S)[0])
+            if pings is None:
+                self._blind.append(f"link {link.name}: its pings are not answered")
+            else:
+                found[link.name] = crossing.figures(pings, link.cables)
+        return found
 
     def _watch(self) -> None:
         pause_s = _INTERVAL_S
@@ -128,10 +139,9 @@ class Monitor:
         drops: Counter[str] = Counter()
         for answer in watchers:
             drops.update(answer["drops"])
-        after = [_round_trip_s(link) for link in self._links]
-        trips = [_mean(pair) for pair in zip(self._round_trips, after, strict=True)]
-        seen = [_link_seen(link, said.get(_watcher(link.sandbox), {}), trip)
-                for link, trip in zip(self._links, trips, strict=True)]  # fmt: skip
+        self._crossed.append(self._cross())
+        seen = [_link_seen(link, said.get(_watcher(link.sandbox), {}), [once[link.name] for once in self._crossed if link.name in once])
+                for link in self._links]  # fmt: skip
         known = {link.name for link in self._links}
         seen += [LinkSeen(name, **carried) for answer in watchers
                  for name, carried in answer["links"].items() if name not in known]  # fmt: skip
@@ -146,13 +156,12 @@ def _watcher(pid: int) -> str:
     return f"the sandbox of process {pid}"
 
 
-def _link_seen(link: Link, said: dict[str, Any], round_trip_s: float | None) -> LinkSeen:
+def _link_seen(link: Link, said: dict[str, Any], crossed: Sequence[Mapping[str, float]]) -> LinkSeen:
     looked_at = said.get("links", {}).get(link.name)
     carried = looked_at or {"rate_bps": 0.0, "waited_s": 0.0, "sent_bits": 0, "could_bits": 0.0}
     return LinkSeen(
-        name=link.name, **carried, round_trip_s=round_trip_s,
+        name=link.name, **carried, crossed=crossing.mean(crossed),
         configured_bps=None if link.bandwidth_mbps is None or not looked_at else link.bandwidth_mbps * 1e6,
-        configured_round_trip_s=None if link.round_trip_ms is None else link.round_trip_ms / 1e3,
     )  # fmt: skip
 
 
@@ -172,19 +181,3 @@ def _last_line(program: subprocess.Popen[str]) -> str:
 
 def _last_of(errors: str) -> str:
     return (errors.strip().splitlines() or ["ended without a word"])[-1]
-
-
-def _round_trip_s(link: Link) -> float | None:
-    """The average that ping(8) tells; None where the link has no ping, or nothing came back."""
-    if not link.ping:
-        return None
-    done = subprocess.run(link.ping, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PING_S)
-    found = _PING_AVERAGE.search(done.stdout)
-    return float(found[1]) / 1e3 if found else None
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from experiments.fidelity.crossing import ERROR
 from experiments.fidelity.figures import LINK, Seen, figures, who
-from experiments.fidelity.limits import LIMITS, LINK_DELAY, LINK_RATE, Limit
+from experiments.fidelity.limits import CROSSING, LIMITS, LINK_RATE, SURE, Limit
 
 Verdict = Literal["valid", "degraded", "invalid"]
 VERDICTS: tuple[Verdict, ...] = ("valid", "degraded", "invalid")
@@ -44,13 +45,14 @@ def _faults(seen: Seen, found: Mapping[str, float]) -> Iterator[tuple[int, str]]
         if limit.figure in found:
             yield from _exceeded(limit, found[limit.figure], who(seen, limit.figure))
     for link in seen.links:
-        for limit in (LINK_RATE, LINK_DELAY):
-            share = found.get(f"{LINK}{link.name}/{limit.figure}")
-            if share is not None:
-                yield from _exceeded(limit, abs(1 - share), f"link {link.name}")
+        for limit in (LINK_RATE, *CROSSING):
+            figure = f"{LINK}{link.name}/{limit.figure}"
+            if figure in found:
+                unsure = SURE * found.get(f"{figure}{ERROR}", 0.0)
+                yield from _exceeded(limit, abs(1 - found[figure]), f"link {link.name}", unsure)
 
 
-def _exceeded(limit: Limit, value: float, who: str) -> Iterator[tuple[int, str]]:
-    severity = (value >= limit.degraded) + (value >= limit.invalid)
+def _exceeded(limit: Limit, value: float, who: str, unsure: float = 0.0) -> Iterator[tuple[int, str]]:
+    severity = (value - unsure >= limit.degraded) + (value - unsure >= limit.invalid)
     if severity:
         yield severity, limit.found.format(value=value, who=who or "nobody that can be named")

@@ -18,8 +18,8 @@ The map, in the order in which data flows:
     scene           where steps act: a testbed, and what is in it
     programs        what runs in pods (a folder)
     schedule        a run's steps, each when its time has come
-    watching        what is looked at meanwhile: sampling (processes, flows, drops), ovs_control asks the switch; delays:
-                    which links are pinged
+    watching        what is looked at meanwhile: sampling (processes, flows, drops), ovs_control asks the switch;
+                    netem_links: which links are pinged
     directory       where results are; how an interrupted experiment goes on
     summary         ratios; whether what was expected is so
     surroundings    what the machine lacks

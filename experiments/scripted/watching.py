@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.fidelity import Monitor
-from experiments.scripted.delays import delayed_links
 from experiments.scripted.model import Variant
+from experiments.scripted.netem_links import netem_links
 from experiments.scripted.sampling import Sampler
 from experiments.scripted.steps.faults import Fault
 from experiments.scripted.steps.step import Series
@@ -36,7 +36,7 @@ def watching(testbed: Testbed, variant: Variant, interval_s: float) -> Iterator[
     with (
         Sampler(testbed, interval_s) as sampler,
         Monitor(
-            {os.getpid(), sampler.init_pid}, delayed_links(testbed, variant.cluster), loses_packets(variant)
+            {os.getpid(), sampler.init_pid}, netem_links(testbed, variant.cluster), loses_packets(variant)
         ) as monitor,
     ):
         yield watched

@@ -65,8 +65,10 @@ LINK = LinkSeen("worker to s1", 100e6, 5.0, sent_bits=500e6, could_bits=500e6)
      "link worker to s1: what it carried while packets waited is 20% off what it is configured to carry"),
     (replace(CLEAN, links=(replace(LINK, sent_bits=540e6),)), "degraded",
      "link worker to s1: what it carried while packets waited is 8% off what it is configured to carry"),
-    (replace(CLEAN, links=(replace(LINK, round_trip_s=0.0125, configured_round_trip_s=0.010),)), "degraded",
-     "link worker to s1: the round trip is 20% off the configured one"),
+    (replace(CLEAN, links=(replace(LINK, crossed={"delay": 1.2, "jitter": 1.0}),)), "degraded",
+     "link worker to s1: its delay is 20% off the configured one"),
+    (replace(CLEAN, links=(replace(LINK, crossed={"loss": 0.5, "loss_error": 0.05}),)), "invalid",
+     "link worker to s1: its loss is 50% off the configured one"),
     (replace(CLEAN, links=(LinkSeen("a to b", 0.0, 0.0, 0.0, 0.0, configured_bps=1e8),)), "invalid",
      "link a to b: what it carried while packets waited is 100% off what it is configured to carry"),
     (replace(CLEAN, blind=("the canary: no python",)), "degraded", "not watched: the canary: no python"),
@@ -80,10 +82,11 @@ def test_a_fault_and_its_culprit(seen: Seen, verdict: str, culprit: str) -> None
     replace(CLEAN, drops={"p1-2": 50_000}, drops_planned=True),
     replace(CLEAN, links=(LINK,)),
     replace(CLEAN, links=(replace(LINK, waited_s=0.2, sent_bits=1e6),)),
-    replace(CLEAN, links=(replace(LINK, round_trip_s=0.0103, configured_round_trip_s=0.010),)),
+    replace(CLEAN, links=(replace(LINK, crossed={"delay": 1.03, "jitter": 0.95, "loss": 1.02}),)),
+    replace(CLEAN, links=(replace(LINK, crossed={"loss": 1.4, "loss_error": 0.2}),)),
     replace(CLEAN, accounts=accounts(ran_s=0.05, waited_s=0.4)),
     replace(CLEAN, accounts=accounts({"systemd": 0.2})),
-], ids=["planned drops", "its rate", "hardly waited for", "its delay", "an idle switch", "little else"])  # fmt: skip
+], ids=["planned drops", "its rate", "hardly waited for", "its delay", "few pings", "an idle switch", "little else"])  # fmt: skip
 def test_what_is_no_fault(seen: Seen) -> None:
     assert judge(seen).verdict == "valid", judge(seen)
 
