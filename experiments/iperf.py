@@ -45,9 +45,12 @@ class Options:
     """Of what is sent at a time: a datagram, of UDP."""
     omit_seconds: int = 0
     """At the beginning, which do not count."""
+    size_bytes: int | None = None
+    """So much, however long it takes, in place of `seconds`."""
 
     def arguments(self) -> list[str]:
-        arguments = ["--time", str(self.seconds), "--parallel", str(self.parallel)]
+        until = ["--time", str(self.seconds)] if self.size_bytes is None else ["--bytes", str(self.size_bytes)]
+        arguments = [*until, "--parallel", str(self.parallel)]
         if self.udp:
             # Without a rate iperf3 sends UDP at 1 Mbit/s, which says nothing about a network.
             arguments += ["--udp", "--bandwidth", self.bandwidth or "0"]

@@ -15,14 +15,15 @@ from experiments.testbed import CommandError, exit_on_sigterm
 
 @click.command("suite")
 @click.option("--quick", is_flag=True, help="A selection of the cells: two minutes instead of ten.")
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="How often each cell.")
-@click.option("--time", "seconds", type=click.IntRange(min=1), default=1, show_default=True, metavar="S",
-              help="Seconds per measurement.")  # fmt: skip
+@click.option("--repetitions", type=click.IntRange(min=1), default=Options().repetitions, show_default=True,
+              help="How often each cell.")  # fmt: skip
+@click.option("--time", "seconds", type=click.FloatRange(min=0.1), default=Options().seconds, show_default=True, metavar="S",
+              help="Seconds per measurement; of UDP, rounded up.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="The order of the cells is drawn from it.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), show_default=True,
               help="Where the result's directory goes.")  # fmt: skip
 @output_option("table", "json")
-def bench_suite(quick: bool, repetitions: int, seconds: int, seed: int, results: Path, form: str) -> int:
+def bench_suite(quick: bool, repetitions: int, seconds: float, seed: int, results: Path, form: str) -> int:
     """The performance suite beside the kernel's own data plane: what SDN costs, and what it gives."""
     exit_on_sigterm()
     try:

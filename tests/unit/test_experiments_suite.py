@@ -14,7 +14,7 @@ import pytest
 
 from experiments import environment
 from experiments.fidelity import Fidelity
-from experiments.iperf import IperfError
+from experiments.iperf import IperfError, Result
 from experiments.suite import arms, cells, hands, loads, record, run, table, usage
 from experiments.suite.cells import Cell
 from experiments.suite.hands import Hand
@@ -182,9 +182,14 @@ def test_figures_of_iperf3() -> None:
     answer = {"start": {"test_start": {"protocol": "UDP"}},
               "end": {"sum": {"bits_per_second": 1e9, "seconds": 1.0, "lost_percent": 25.0, "jitter_ms": 0.1}}}  # fmt: skip
     said = {"out": json.dumps(answer), "err": "", "status": 0}
-    assert loads.figures(said) == {"throughput": 1e9, "lost": 0.25}
+    assert loads.together([loads.result(said)]) == {"throughput": 1e9, "lost": 0.25}
     with pytest.raises(IperfError, match="unable to connect"):
-        loads.figures({"out": "", "err": "unable to connect", "status": 1})
+        loads.result({"out": "", "err": "unable to connect", "status": 1})
+
+
+def test_the_throughput_of_many_connections_is_all_they_carried_in_all_their_time() -> None:
+    fast, slow = Result(4e9, 0.1, "tcp", retransmits=2), Result(1e9, 0.4, "tcp", retransmits=1)
+    assert loads.together([fast, slow]) == {"throughput": pytest.approx(1.6e9), "retransmits": 3}
 
 
 def test_memory_of_a_process_tree() -> None:
