@@ -4,6 +4,7 @@ the class of an Ingress (DefaultIngressClass)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from cluster import ingress_annotations
@@ -17,13 +18,19 @@ def admit_pod(pod: Object, cluster: Cluster) -> Object:
     spec = pod["spec"]
     given = spec.get("tolerations") or []
     added = [
-        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": cluster.toleration_s}
+        _toleration(key, cluster.toleration_s)
         for key in (NOT_READY_TAINT, UNREACHABLE_TAINT)
         if not any(_covers(toleration, key) for toleration in given)
     ]
     if not added:
         return pod
     return {**pod, "spec": {**spec, "tolerations": [*given, *added]}}
+
+
+@cache
+def _toleration(key: str, seconds: int) -> Object:
+    """One object for all pods: they make up a good part of the store."""
+    return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
 
 
 def admit_ingress(ingress: Object, classes: Iterable[Object]) -> Object:

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import is_
 from typing import Any
 
 from cluster import kinds, names
@@ -175,9 +176,10 @@ _ABSENT: tuple[Any, ...] = (None, "", [])
 
 
 def _fill(value: Any, node: _Node) -> Any:
+    """With defaults; what lacks none is not copied, so that the pods of one template share most of it."""
     if not isinstance(value, dict):
         return value
-    filled = dict(value)
+    filled = value
     for name, default in node.fills:
         present = filled.get(name)
         if (name in filled and present not in _ABSENT) and not (default.zero and present == 0):
@@ -186,18 +188,21 @@ def _fill(value: Any, node: _Node) -> Any:
             continue
         chosen = default.value(filled) if callable(default.value) else default.value
         if chosen is not None:
-            filled[name] = chosen
+            filled = {**filled, name: chosen}
     for name, below in node.below.items():
-        if name in filled:
-            filled[name] = _fill_below(filled[name], below)
+        if name in filled and (inner := _fill_below(filled[name], below)) is not filled[name]:
+            filled = {**filled, name: inner}
     return filled
 
 
 def _fill_below(value: Any, node: _Node) -> Any:
-    if isinstance(value, list):
-        items = node.below.get(_ITEMS)
-        return [_fill(item, items) for item in value] if items else value
-    return _fill(value, node)
+    if not isinstance(value, list):
+        return _fill(value, node)
+    items = node.below.get(_ITEMS)
+    if not items:
+        return value
+    filled = [_fill(item, items) for item in value]
+    return value if all(map(is_, filled, value)) else filled
 
 
 def _containers(spec: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -262,6 +267,7 @@ def _with_token(spec: Object, metadata: Mapping[str, Any]) -> Object:
     return spec
 
 
+@cache
 def _token_sources() -> Object:
     """plugin/pkg/admission/serviceaccount, TokenVolumeSource."""
     field_ref = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
