@@ -96,7 +96,6 @@ class Desired:
         self.cluster = self._state.cluster
         self._compiler, self._edge = Compiler(self._state), None
         # What was made now stays: to look through all of it again and again costs each change milliseconds.
-        gc.collect()
         gc.freeze()
 
 

@@ -31,12 +31,13 @@ OFPMPF_REPLY_MORE = 1
 
 _UNUSED = (
     "OpenSSL",
+    "rfc3986",
     "ryu.app.wsgi",
     "ryu.ofproto.ofproto_v1_0_parser",
     "ryu.ofproto.ofproto_v1_2_parser",
 )
 """What Ryu loads whether it is needed or not: its REST server, how to read the messages of older versions of OpenFlow
-(a switch says hello in its newest), and a library of which it uses nothing. Without, the controller listens in 2/3 of
+(a switch says hello in its newest), and libraries of which it uses nothing. Without, the controller listens in 2/3 of
 the time, and every start of a testbed waits for that."""
 
 
