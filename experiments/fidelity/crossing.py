@@ -43,17 +43,23 @@ def parse(output: str) -> Pings | None:
     return Pings(times[1:], int(sent[1]) - 1)
 
 
-def figures(pings: Pings, cables: Sequence[Cable]) -> dict[str, float]:
+def takes_many(cables: Sequence[Cable]) -> bool:
+    """Whether only many pings tell what these do."""
+    return any(cable.jitter_ms or cable.loss for cable in cables)
+
+
+def figures(pings: Pings, cables: Sequence[Cable], bare: Pings | None = None) -> dict[str, float]:
     """Delay, jitter and loss, each over what the cables, crossed there and back, should make of it; only those that they have.
 
-    Delay by the fastest tenth: netem is never early, and a processor that is busy, or emulated, makes the others late. Jitter by the
+    `bare`: pings across cables that do nothing: what those take is not the cables' doing. Delay by the fastest tenth: netem is never early, and a processor that is busy, or emulated, makes the others late. Jitter by the
     middle half, since how late the latest were is the processor's doing, too. Loss one way.
     """
     trips = _trips_ms(cables)
+    anyway_ms = _decile(bare.times_ms) if bare else 0.0
     mean_ms, measured, should = fmean(trips), pings.times_ms, trips
     found = {}
     if mean_ms:
-        found["delay"] = 1 + (_decile(measured) - _decile(should)) / mean_ms
+        found["delay"] = 1 + (_decile(measured) - anyway_ms - _decile(should)) / mean_ms
     if any(cable.jitter_ms for cable in cables):
         found["jitter"] = _middle_half(measured) / _middle_half(should)
         found[f"jitter{ERROR}"] = 1.2 / len(measured) ** 0.5

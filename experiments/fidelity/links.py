@@ -14,7 +14,7 @@ class Link:
 
     `sandbox`: PID 1 of the sandbox where it is; 0: only its pings are looked at. `netns`: the name of its network namespace there; "" = its own.
     `bandwidth_mbps`: what it should let through; None = whatever its shaper says at the time (a fault may change it).
-    `ping`: a command that prints what ping(8) does across `cables` and back.
+    `ping`: a command that prints what ping(8) does across `cables` and back; `ping_bare`: the same where no cable does anything.
     """
 
     name: str
@@ -22,5 +22,6 @@ class Link:
     netns: str = ""
     interface: str = ""
     bandwidth_mbps: float | None = None
-    ping: Sequence[str] = ()
+    ping: tuple[str, ...] = ()
+    ping_bare: tuple[str, ...] = ()
     cables: Sequence[Cable] = ()

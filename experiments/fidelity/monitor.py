@@ -17,13 +17,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import resources
 from types import TracebackType
 from typing import Any
 
 from experiments.fidelity import crossing, machine, processes
+from experiments.fidelity.crossing import Pings
 from experiments.fidelity.figures import LinkSeen, Seen
 from experiments.fidelity.links import Link
 from experiments.fidelity.machine import Machine
@@ -84,16 +85,21 @@ class Monitor:
         return judge(self._seen)
 
     def _cross(self) -> dict[str, dict[str, float]]:
-        """What pings across each link found, all of them at the same time."""
-        pinging = {link: subprocess.Popen(link.ping, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-                   for link in self._links if link.ping}  # fmt: skip
+        """What pings across each link found: where many are needed, one link after the other; of the others, all together."""
+        some = [link for link in self._links if link.ping]
+        bare = _pinged({link.ping_bare for link in some if link.ping_bare})
+        alone = [link for link in some if crossing.takes_many(link.cables)]
+        together = [link for link in some if link not in alone]
+        said = _pinged([link.ping for link in together])
+        for link in alone:
+            said |= _pinged([link.ping])
         found = {}
-        for link, process in pinging.items():
-            pings = crossing.parse(process.communicate(timeout=_PING_S)[0])
+        for link in some:
+            pings = said[link.ping]
             if pings is None:
                 self._blind.append(f"link {link.name}: its pings are not answered")
             else:
-                found[link.name] = crossing.figures(pings, link.cables)
+                found[link.name] = crossing.figures(pings, link.cables, bare.get(link.ping_bare))
         return found
 
     def _watch(self) -> None:
@@ -163,6 +169,12 @@ def _link_seen(link: Link, said: dict[str, Any], crossed: Sequence[Mapping[str, 
         name=link.name, **carried, crossed=crossing.mean(crossed),
         configured_bps=None if link.bandwidth_mbps is None or not looked_at else link.bandwidth_mbps * 1e6,
     )  # fmt: skip
+
+
+def _pinged(commands: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], Pings | None]:
+    """What each of these found, all at the same time."""
+    running = {argv: subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) for argv in commands}
+    return {argv: crossing.parse(process.communicate(timeout=_PING_S)[0]) for argv, process in running.items()}
 
 
 def _program(module: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def figures(site: Site) -> Mapping[str, float]:
     ("near", "delay"), ("slow", "delay"), ("wavering", "delay"), ("wavering", "jitter"), ("lossy", "loss"),
 ])  # fmt: skip
 def test_a_line_does_what_its_spec_says(figures: Mapping[str, float], client: str, figure: str) -> None:
-    found = figures[f"link/client/{client}:cable/{figure}"]
+    found = figures[f"link/{client}:cable/{figure}"]
     print(f"{client}: {figure} is {found:.3f} of what is configured")
     assert found == pytest.approx(1, rel=WITHIN)
 

@@ -22,8 +22,8 @@ def star(workers: int, *links: dict[str, Any]) -> Cluster:
 def test_a_cable_with_a_delay_is_pinged_across_it_and_the_other_ends() -> None:
     cluster = star(2, {"a": "worker", "delay": "5ms"}, {"a": "worker2", "delay": "20ms"})
     first, second = netem_links(Testbed("t"), cluster)
-    assert (first.name, first.cables) == ("node/worker:cable", (Cable(5.0), Cable()))
-    assert (second.name, second.cables) == ("node/worker2:cable", (Cable(20.0), Cable()))
+    assert (first.name, first.cables) == ("worker:cable", (Cable(5.0), Cable()))
+    assert (second.name, second.cables) == ("worker2:cable", (Cable(20.0), Cable()))
     assert first.ping[-1] == second.ping[-1] == str(cluster.nodes[0].addresses[0])
     assert "node/worker2" in second.ping
 
@@ -51,3 +51,16 @@ def test_jitter_and_loss_take_many_pings() -> None:
 
 def test_without_any_nobody_is_pinged() -> None:
     assert netem_links(Testbed("t"), star(2, {"a": "worker", "bandwidth": "10Mbit"})) == ()
+
+
+def test_two_machines_with_bare_cables_tell_what_the_way_takes_anyway() -> None:
+    cluster = star(2, {"a": "worker", "delay": "5ms"})
+    (link,) = netem_links(Testbed("t"), cluster)
+    assert "node/worker2" in link.ping_bare
+    assert link.ping_bare[-1] == link.ping[-1]
+
+
+def test_without_such_machines_one_asks_itself() -> None:
+    (link,) = netem_links(Testbed("t"), star(1, {"a": "worker", "delay": "5ms"}))
+    assert "node/worker" in link.ping_bare
+    assert link.ping_bare[-1] == "127.0.0.1"

@@ -80,3 +80,8 @@ def test_the_mean_of_two_looks_is_surer_than_one() -> None:
         "loss": pytest.approx(1.1), "loss_error": pytest.approx(0.0707, rel=0.01),
     }  # fmt: skip
     assert crossing.mean([]) == {}
+
+
+def test_what_the_way_takes_anyway_is_not_the_delay() -> None:
+    slow, bare = Pings((10.8,) * 50, 50), Pings((0.7,) * 50, 50)
+    assert crossing.figures(slow, (Cable(5.0),), bare)["delay"] == pytest.approx(1.01)
