@@ -11,6 +11,7 @@
 
     testbed          a testbed through the `mininetes` command: start, ask, end
     iperf            one iperf3 run between two machines, and what it said
+    hands            a program in a machine that does what it is told; hand: that program
     outside          every way from outside to a Service, and back out, tried: mininetes outside (outside_command)
     environment      versions of programs, and the machine: what a result was measured on
     paths            which pods `perf` measures when nobody names any

@@ -206,7 +206,7 @@ def bench_programming(services: int, policies: int, changes: int, form: str) -> 
               help="Pods of the large cluster; ten policies for each fifty.")  # fmt: skip
 @click.option("--policies", type=click.IntRange(min=1), default=policy_bench.POLICIES, show_default=True,
               help="Policies around the pods whose throughput is measured.")  # fmt: skip
-@_seconds(1, "Seconds of each of the turns in which throughput is measured.")
+@_seconds(4, "Seconds in which connections are counted, in turns.")
 @output_option("table", "json")
 def bench_policy(rounds: int, pods: int, policies: int, seconds: int, form: str) -> int:
     """NetworkPolicies: time and memory to compile, flows, what one relabelled pod costs, and what packets pay."""

@@ -1,4 +1,6 @@
-"""`connecting`, run in two machines: one accepts, one connects. A machine is a command prefix, as for `iperf`."""
+"""`connecting`, run in two machines: one accepts, one connects. A machine is a command prefix, as for `iperf`; who connects
+may be a hand that is in there already.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import connecting, testbed
+from experiments.hands import Hand
 
 _CONNECTING = ("python3", "-c", Path(connecting.__file__).read_text())
 """Not as a file: pods do not see what is below the host's /tmp, where a clone may be."""
 _ONE_REQUEST_S = 0.001
+
+Where = Sequence[str] | Hand
 
 
 @contextmanager
@@ -28,29 +33,31 @@ def served(prefix: Sequence[str], address: str, port: int, http: bool = False) -
             process.terminate()
 
 
-def per_second(prefix: Sequence[str], address: str, port: int, seconds: float) -> float:
+def per_second(where: Where, address: str, port: int, seconds: float) -> float:
     """How many connections, one after the other."""
-    return float(_asked(prefix, "rate", address, str(port), str(seconds)))
+    return float(_asked(where, "rate", address, str(port), str(seconds)))
 
 
-def requests_per_second(prefix: Sequence[str], address: str, port: int, seconds: float) -> float:
+def requests_per_second(where: Where, address: str, port: int, seconds: float) -> float:
     """How many HTTP requests, each by a connection of its own, one after the other."""
-    return float(_asked(prefix, "request", address, str(port), str(seconds)))
+    return float(_asked(where, "request", address, str(port), str(seconds)))
 
 
-def answers(prefix: Sequence[str], address: str, port: int) -> bool:
+def answers(where: Where, address: str, port: int) -> bool:
     """Whether an HTTP request is answered there."""
     try:
-        return requests_per_second(prefix, address, port, _ONE_REQUEST_S) > 0
+        return requests_per_second(where, address, port, _ONE_REQUEST_S) > 0
     except testbed.CommandError:
         return False
 
 
-def latencies_ms(prefix: Sequence[str], count: int, targets: Sequence[str]) -> list[float]:
+def latencies_ms(where: Where, count: int, targets: Sequence[str]) -> list[float]:
     """Of each of `count` connections, to each "ADDRESS:PORT" in turn."""
-    samples: list[float] = json.loads(_asked(prefix, "latency", str(count), *targets))
+    samples: list[float] = json.loads(_asked(where, "latency", str(count), *targets))
     return samples
 
 
-def _asked(prefix: Sequence[str], *words: str) -> str:
-    return testbed.output_of((*prefix, *_CONNECTING, *words))
+def _asked(where: Where, *words: str) -> str:
+    if isinstance(where, Hand):
+        return where.output(*_CONNECTING, *words)
+    return testbed.output_of((*where, *_CONNECTING, *words))

@@ -1,7 +1,7 @@
 """A program in a pod that does what it is told, a line of JSON at a time, and answers with one. Only standard library.
 
     {"do": "serve", "address", "port"}         answer every byte with one, from now on, on every connection
-    {"do": "start", "argv"}                    start a program that ends with this one
+    {"do": "start", "argv", "said"}            start a program that ends with this one; answer when it has printed that
     {"do": "run", "argv", "timeout"}           run a program: its exit status and what it printed
     {"do": "requests", "address", "port", "seconds"}      on one connection
     {"do": "connections", "address", "port", "seconds"}   one request on each
@@ -21,7 +21,7 @@ from typing import Any
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: close with a reset, so that no local port waits."""
 _TIMEOUT_S = 5.0
-_started: list[subprocess.Popen[bytes]] = []
+_started: list[subprocess.Popen[str]] = []
 
 
 def serve(address: str, port: int) -> dict[str, Any]:
@@ -43,11 +43,19 @@ def _accept(server: socket.socket) -> None:
                 continue  # the client has closed with a reset
 
 
-def start(argv: list[str]) -> dict[str, Any]:
-    _started.append(
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(argv: list[str], said: str) -> dict[str, Any]:
+    program = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    return {}
+    _started.append(program)
+    assert program.stdout is not None
+    lines = []
+    for line in program.stdout:
+        lines.append(line)
+        if said in line:
+            threading.Thread(target=program.stdout.read, daemon=True).start()
+            return {}
+    return {"error": f"{argv[0]} ended with {program.wait()}: {''.join(lines).strip()}"}
 
 
 def run(argv: list[str], timeout: float) -> dict[str, Any]:

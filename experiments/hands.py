@@ -29,6 +29,17 @@ class Hand:
             raise CommandError(f"{self._machine}: {action}: {answer['error']}")
         return answer
 
+    def start(self, *argv: str, said: str) -> None:
+        """Start a program that ends with this one, and wait until it prints a line with that. Raises CommandError."""
+        self.do("start", argv=argv, said=said)
+
+    def output(self, *argv: str, timeout_s: float = 60.0) -> str:
+        """What a program prints. Raises CommandError where it does not end well."""
+        done = self.do("run", argv=argv, timeout=timeout_s)
+        if done["status"]:
+            raise CommandError(f"{self._machine}: {argv[0]} ended with {done['status']}: {done['err'].strip()}")
+        return str(done["out"])
+
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

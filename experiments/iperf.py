@@ -19,6 +19,7 @@ from typing import Any
 
 from cluster.model import IPAddress
 from cluster.problems import MachineError
+from experiments.hands import Hand
 
 FIRST_PORT = 5201
 _PORTS = 50
@@ -26,6 +27,11 @@ _GRACE_S = 20.0
 """How much longer than its measurement a run may take."""
 _NOT_FOUND = 127
 _MISSING = "the program 'iperf3' is not there; run: sudo apt-get install iperf3"
+
+
+SHORT_BYTES = 128 << 20
+"""Of a TCP connection of a few hundredths of a second. One that lasts has the luck of its beginning, which processor it came
+to, until its end; many short ones have everyone's: sixty of them spread as much as twenty of a second each."""
 
 
 class IperfError(Exception):
@@ -104,6 +110,18 @@ def measure(
     if process.returncode == _NOT_FOUND:
         raise MachineError(_MISSING)
     return parse(_answer(said, process.returncode))
+
+
+def serve(server: Hand, address: IPAddress, port: int = FIRST_PORT) -> None:
+    """A server that stays as long as its hand does. Raises CommandError where it cannot be."""
+    server.start("iperf3", "--server", "--forceflush", "--bind", str(address), "--port", str(port), said="listening on")
+
+
+def ask(client: Hand, address: str, port: int, options: Options) -> Result:
+    """A client against such a server. Raises IperfError, CommandError."""
+    argv = ("iperf3", "--client", address, "--port", str(port), "--json", *options.arguments())
+    done = client.do("run", argv=argv, timeout=options.seconds + _GRACE_S)
+    return parse(_answer(done["out"] or done["err"], done["status"]))
 
 
 def _answer(said: str, status: int) -> dict[str, Any]:

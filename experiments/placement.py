@@ -2,7 +2,7 @@
 
 Where the scheduler happens to put a switch and who asks through it makes a new connection take from 0.11 to 0.29 ms on
 a machine of two processors, for minutes. Two testbeds that are compared must not differ in that: in both, the switch has
-one processor and who asks has another.
+one processor, and who asks and who is asked have another.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from experiments import bulk, connections, generated, iperf, many_policies, paths, statistics, testbed
+from experiments import bulk, connections, generated, hands, iperf, many_policies, paths, statistics, testbed
+from experiments.hands import Hand
 from experiments.iperf import FIRST_PORT
 from experiments.statistics import Samples
 from experiments.testbed import CommandError, Testbed
@@ -22,8 +24,8 @@ FREE, GUARDED = "free", "guarded"
 _APP = "pod"
 _CONNECT_PORT = FIRST_PORT + 99
 _PORTS = range(FIRST_PORT, _CONNECT_PORT + 1)
-_TURNS = 4
-"""In a round; each arm is measured for so many times the given seconds."""
+_TURNS = 25
+"""In a round: short ones, so that what else the machine does hits both arms."""
 _PATIENCE_S = 120.0
 
 
@@ -37,29 +39,53 @@ def run(rounds: int, seconds: int, policies: int, progress: Callable[[str], None
         arms = {arm: stack.enter_context(testbed.running(spec, f"bench-{arm}")) for arm in (FREE, GUARDED)}
         api = bulk.client_of(arms[GUARDED])
         api.wait_realised("controller", bulk.apply(api, many_policies.around(_APP, policies, _PORTS)), _PATIENCE_S)
-        chosen = {arm: _paths(running) for arm, running in arms.items()}
+        clients: dict[str, _Client] = {}
         for arm, expected in ((FREE, 0), (GUARDED, policies)):
-            for path in chosen[arm].values():
+            for kind, path in _paths(arms[arm]).items():
                 _check(arms[arm], path, expected)
+                clients[f"{kind}_{arm}"] = _client(stack, arms[arm], path)
         measured: list[dict[str, float]] = []
         for number in range(rounds):
-            measured.append(_round(arms, chosen, seconds))
+            measured.append(_round(clients, seconds))
             said = ", ".join(f"{name} {value:.3g}" for name, value in measured[-1].items())
             progress(f"packets, round {number + 1} of {rounds}: {said}")
     return measured
 
 
-def _round(
-    arms: Mapping[str, Testbed], chosen: Mapping[str, Mapping[str, paths.Path]], seconds: int
-) -> dict[str, float]:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """Somebody in a pod, and the address of who answers in another."""
+
+    hand: Hand
+    server: str
+
+    def gbps(self) -> Sequence[float]:
+        options = iperf.Options(size_bytes=iperf.SHORT_BYTES)
+        return [iperf.ask(self.hand, self.server, FIRST_PORT, options).gbps]
+
+    def per_second(self, seconds: float) -> Sequence[float]:
+        """Each connection's first packet is judged."""
+        return [connections.per_second(self.hand, self.server, _CONNECT_PORT, seconds)]
+
+
+def _client(stack: ExitStack, running: Testbed, path: paths.Path) -> _Client:
+    """With servers at the other end."""
+    address, inside = path.server.address(None), running.prefix(path.server.target)
+    iperf.serve(stack.enter_context(hands.in_machine(path.server.target, inside)), address)
+    stack.enter_context(connections.served(inside, str(address), _CONNECT_PORT))
+    client = hands.in_machine(path.client.target, running.prefix(path.client.target))
+    return _Client(stack.enter_context(client), str(address))
+
+
+def _round(clients: Mapping[str, _Client], seconds: float) -> dict[str, float]:
     found: dict[str, float] = {}
-    for unit, measure in (("gbps", _gbps), ("per_s", _per_second)):
-        for kind in KINDS:
-            turns = {
-                f"{kind}_{arm}_{unit}": partial(measure, running, chosen[arm][kind], seconds)
-                for arm, running in arms.items()
-            }
-            found |= {name: fmean(of_turns) for name, of_turns in statistics.in_turn(_TURNS, turns).items()}
+    for kind in KINDS:
+        arms = {name: client for name, client in clients.items() if name.startswith(kind)}
+        turns: dict[str, Callable[[], Sequence[float]]] = {
+            **{f"{name}_gbps": client.gbps for name, client in arms.items()},
+            **{f"{name}_per_s": partial(client.per_second, seconds / _TURNS) for name, client in arms.items()},
+        }
+        found |= {name: fmean(of_turns) for name, of_turns in statistics.in_turn(_TURNS, turns).items()}
     return found
 
 
@@ -80,15 +106,3 @@ def _check(running: Testbed, path: paths.Path, policies: int) -> None:
     for each in judged:
         if len(each["isolated_by"]) != policies or bool(each["rules"]) != bool(policies) or not each["allowed"]:
             raise CommandError(f"{running.name}: must be isolated by {policies} policies and allowed: {each['said']}")
-
-
-def _gbps(running: Testbed, path: paths.Path, seconds: int) -> Sequence[float]:
-    server, client = running.prefix(path.server.target), running.prefix(path.client.target)
-    return [iperf.measure(server, client, path.server.address(None), iperf.Options(seconds=seconds)).gbps]
-
-
-def _per_second(running: Testbed, path: paths.Path, seconds: int) -> Sequence[float]:
-    """Each connection's first packet is judged."""
-    address = str(path.server.address(None))
-    with connections.served(running.prefix(path.server.target), address, _CONNECT_PORT):
-        return [connections.per_second(running.prefix(path.client.target), address, _CONNECT_PORT, seconds)]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from statistics import fmean, median
 
@@ -21,6 +20,7 @@ from experiments import (
     bulk,
     connections,
     generated,
+    hands,
     iperf,
     isolated,
     many_services,
@@ -30,13 +30,14 @@ from experiments import (
     testbed,
 )
 from experiments.goals import Goal, Report
+from experiments.hands import Hand
 from experiments.iperf import FIRST_PORT
 from experiments.statistics import Samples
 from experiments.testbed import Machine, Testbed
 
 FEW, MANY = 10, 10_000
-_CONNECTIONS, _TURNS = 1000, 10
-"""Of each arm in a round; in how many turns an arm is measured, so that what else the machine does hits all of them."""
+_CONNECTIONS, _TURNS = 40, 25
+"""In a turn; in how many turns an arm of a round is measured, so that what else the machine does hits all of them."""
 _THROUGHPUT, _RATE, _FIRST_PACKET, _SEEN = 0.95, 0.9, 1.1, 1.2
 _TARGET_PORT = many_services.TARGET_PORT + 1
 """Not the one on which the pod serves HTTP."""
@@ -96,22 +97,31 @@ def _add(running: Testbed, server: Machine, start: int, end: int) -> None:
 
 def _costs(pair: _Pair, seconds: int) -> dict[str, float]:
     """Gbit/s and connections a second, by the endpoint's own address and by its Service's."""
-    inside, asking = pair.testbed.prefix(pair.server.target), pair.testbed.prefix(pair.client.target)
-    options, own = iperf.Options(seconds=seconds), pair.server.addresses[0]
-    arms = {"direct_gbps": iperf.measure(inside, asking, own, options).gbps}
-    front = ip_address(many_services.cluster_ip(_IPERF))
-    arms["service_gbps"] = iperf.measure(inside, asking, own, options, (front, many_services.PORT)).gbps
-    with connections.served(inside, str(own), _TARGET_PORT), connections.served(inside, str(own), _DIRECT_PORT):
-        rates = statistics.in_turn(_TURNS, {
-            "direct": partial(_rate, asking, f"{own}", _DIRECT_PORT, seconds),
-            "service": partial(_rate, asking, many_services.cluster_ip(1), many_services.PORT, seconds),
+    inside, own = pair.testbed.prefix(pair.server.target), pair.server.addresses[0]
+    with (
+        hands.in_machine("server", inside) as server,
+        hands.in_machine("client", pair.testbed.prefix(pair.client.target)) as client,
+        connections.served(inside, str(own), _TARGET_PORT),
+        connections.served(inside, str(own), _DIRECT_PORT),
+    ):
+        iperf.serve(server, own)
+        turns = statistics.in_turn(_TURNS, {
+            "direct_gbps": partial(_gbps, client, str(own), FIRST_PORT),
+            "service_gbps": partial(_gbps, client, many_services.cluster_ip(_IPERF), many_services.PORT),
+            "direct_per_s": partial(_rate, client, str(own), _DIRECT_PORT, seconds),
+            "service_per_s": partial(_rate, client, many_services.cluster_ip(1), many_services.PORT, seconds),
         })  # fmt: skip
-    return arms | {f"{arm}_per_s": fmean(of_turns) for arm, of_turns in rates.items()}
+    return {arm: fmean(of_turns) for arm, of_turns in turns.items()}
 
 
-def _rate(prefix: Sequence[str], address: str, port: int, seconds: float) -> Sequence[float]:
+def _gbps(client: Hand, address: str, port: int) -> Sequence[float]:
+    """Of one turn."""
+    return [iperf.ask(client, address, port, iperf.Options(size_bytes=iperf.SHORT_BYTES)).gbps]
+
+
+def _rate(client: Hand, address: str, port: int, seconds: float) -> Sequence[float]:
     """Of one turn, a part of these seconds."""
-    return [connections.per_second(prefix, address, port, seconds / _TURNS)]
+    return [connections.per_second(client, address, port, seconds / _TURNS)]
 
 
 def _first_packets(
@@ -126,17 +136,19 @@ def _first_packets(
         arms: dict[str, Callable[[], Sequence[float]]] = {}
         for size, pair in ours.items():
             inside, own = pair.testbed.prefix(pair.server.target), str(pair.server.addresses[0])
-            stack.enter_context(connections.served(inside, own, _TARGET_PORT))
+            stack.enter_context(connections.served(placement.beside_switch(inside), own, _TARGET_PORT))
             placement.pin_switch(pair.testbed)
             addresses = [many_services.cluster_ip(number) for number in range(1, FEW)]
-            arms[f"ours_{size}"] = partial(_latencies, pair.testbed.prefix(pair.client.target), addresses)
+            client = _client(stack, f"client of {size}", pair.testbed.prefix(pair.client.target))
+            arms[f"ours_{size}"] = partial(_latencies, client, addresses)
             for style in nft_peer.STYLES:
                 count = {"few": FEW, "many": many}[size]
                 peer = stack.enter_context(isolated.ready("nft_peer", style, str(count)))
                 served = peer.prefix(nft_peer.SERVER)
                 stack.enter_context(connections.served(served, str(nft_peer.SERVER_ADDRESS), nft_peer.TARGET_PORT))
                 last = [nft_peer.cluster_ip(count - 1)]
-                arms[f"{style}_{size}"] = partial(_latencies, peer.prefix(nft_peer.CLIENT), last)
+                client = _client(stack, f"client of {style}, {size}", peer.prefix(nft_peer.CLIENT))
+                arms[f"{style}_{size}"] = partial(_latencies, client, last)
         found = []
         for number in range(rounds):
             found.append({f"{arm}_ms": median(all_of) for arm, all_of in statistics.in_turn(_TURNS, arms).items()})
@@ -144,9 +156,13 @@ def _first_packets(
     return found
 
 
-def _latencies(prefix: Sequence[str], addresses: Sequence[str]) -> Sequence[float]:
+def _client(stack: ExitStack, name: str, prefix: Sequence[str]) -> Hand:
+    return stack.enter_context(hands.in_machine(name, placement.beside_switch(prefix)))
+
+
+def _latencies(client: Hand, addresses: Sequence[str]) -> Sequence[float]:
     targets = [f"{address}:{many_services.PORT}" for address in addresses]
-    return connections.latencies_ms(placement.beside_switch(prefix), _CONNECTIONS // _TURNS, targets)
+    return connections.latencies_ms(client, _CONNECTIONS, targets)
 
 
 def report(costs: Mapping[str, Samples], first: Mapping[str, Samples], many: int) -> Report:

@@ -5,7 +5,6 @@
     cells        what is measured: load x path x by what address x mode; the quick selection
     arms         the networks: Mininetes and plain, overlay and direct; who is client and server in them
     loads        one cell in one network: the figures
-    hands        a program in a machine that does what it is told; hand: that program
     usage        processor time and memory of a network's own processes
     record       runs -> figures, ratios, expectations, claims
     table        … -> what the terminal shows

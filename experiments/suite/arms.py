@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cluster.model import IPAddress
-from experiments import generated, iperf, testbed
+from experiments import generated, hands, iperf, testbed
+from experiments.hands import Hand
 from experiments.plain import network, planned
-from experiments.suite import hands
 from experiments.suite.cells import Cell, Mode
-from experiments.suite.hands import Hand
 from experiments.testbed import Inventory
 
 MININETES, PLAIN = "mininetes", "plain"
@@ -26,7 +25,6 @@ IPERF_PORT, ANSWERING_PORT = iperf.FIRST_PORT, 7000
 CLIENT, SERVERS = "client", {"same-node": "near", "cross-node": "far"}
 _NODES = {CLIENT: "worker", "near": "worker", "far": "worker2"}
 _IMAGE = "nicolaka/netshoot"
-_SERVING = ("iperf3", "--server", "--port", str(IPERF_PORT), "--bind")
 
 
 class Network(Protocol):
@@ -106,7 +104,7 @@ def ready(stack: ExitStack, name: str, mode: Mode, running: Network, services: d
         addresses[path, "pod"], addresses[path, "service"] = own, services[server]
         hand = stack.enter_context(hands.in_machine(f"{name} {server}", running.prefix(machine.target)))
         hand.do("serve", address=str(own), port=ANSWERING_PORT)
-        hand.do("start", argv=[*_SERVING, str(own)])
+        iperf.serve(hand, own, IPERF_PORT)
     client = inventory.find(CLIENT)
     hand = stack.enter_context(hands.in_machine(f"{name} {CLIENT}", running.prefix(client.target)))
     return Arm(name, mode, running.process_id(), hand, addresses)

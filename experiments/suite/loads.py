@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
 
 from experiments import iperf
-from experiments.iperf import IperfError, Options, Result
+from experiments.iperf import Options, Result
 from experiments.suite.arms import ANSWERING_PORT, IPERF_PORT, Arm
 from experiments.suite.cells import Cell
 
-_GRACE_S = 15.0
 _STREAMS = {"tcp-1": 1, "tcp-8": 8}
-_SIZE_BYTES = 128 << 20
-"""Of a TCP connection: a few hundredths of a second. One that lasts has the luck of its beginning, which processor it came to,
-until its end; many short ones have everyone's."""
 
 
 def measure(arm: Arm, cell: Cell, seconds: float) -> dict[str, float]:
     """For so long, or a little longer; UDP for whole seconds. Raises IperfError, CommandError."""
     if cell.load == "udp":
-        return together([_iperf(arm, cell, Options(math.ceil(seconds), udp=True))])
+        return together([iperf.ask(arm.client, arm.address(cell), IPERF_PORT, Options(math.ceil(seconds), udp=True))])
     if cell.load in _STREAMS:
         return _connections(arm, cell, seconds)
     assert cell.load in ("requests", "connections"), cell
@@ -34,10 +28,10 @@ def measure(arm: Arm, cell: Cell, seconds: float) -> dict[str, float]:
 
 def _connections(arm: Arm, cell: Cell, seconds: float) -> dict[str, float]:
     """Connections one after the other until the time is over."""
-    options, until = Options(size_bytes=_SIZE_BYTES, parallel=_STREAMS[cell.load]), time.monotonic() + seconds
-    results = [_iperf(arm, cell, options)]
+    options, until = Options(size_bytes=iperf.SHORT_BYTES, parallel=_STREAMS[cell.load]), time.monotonic() + seconds
+    results = [iperf.ask(arm.client, arm.address(cell), IPERF_PORT, options)]
     while time.monotonic() < until:
-        results.append(_iperf(arm, cell, options))
+        results.append(iperf.ask(arm.client, arm.address(cell), IPERF_PORT, options))
     return together(results)
 
 
@@ -52,15 +46,3 @@ def together(results: Sequence[Result]) -> dict[str, float]:
     if sent_again:
         found["retransmits"] = float(sum(sent_again))
     return found
-
-
-def _iperf(arm: Arm, cell: Cell, options: Options) -> Result:
-    argv = ["iperf3", "--client", arm.address(cell), "--port", str(IPERF_PORT), "--json", *options.arguments()]
-    return result(arm.client.do("run", argv=argv, timeout=options.seconds + _GRACE_S))
-
-
-def result(answer: dict[str, Any]) -> Result:
-    """What iperf3 printed. Raises IperfError."""
-    if not answer["out"].lstrip().startswith("{"):
-        raise IperfError(answer["err"].strip() or f"iperf3 ended with {answer['status']}")
-    return iperf.parse(json.loads(answer["out"]))

@@ -6,18 +6,19 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments import environment
+from experiments import environment, hands, iperf
 from experiments.fidelity import Fidelity
+from experiments.hands import Hand
 from experiments.iperf import IperfError, Result
-from experiments.suite import arms, cells, hands, loads, record, run, table, usage
+from experiments.suite import arms, cells, loads, record, run, table, usage
 from experiments.suite.cells import Cell
-from experiments.suite.hands import Hand
 from experiments.suite.record import Run
 from experiments.suite.run import Options
 from experiments.testbed import CommandError
@@ -181,10 +182,28 @@ def test_a_hand_that_is_refused_says_so(hand: Hand) -> None:
 def test_figures_of_iperf3() -> None:
     answer = {"start": {"test_start": {"protocol": "UDP"}},
               "end": {"sum": {"bits_per_second": 1e9, "seconds": 1.0, "lost_percent": 25.0, "jitter_ms": 0.1}}}  # fmt: skip
-    said = {"out": json.dumps(answer), "err": "", "status": 0}
-    assert loads.together([loads.result(said)]) == {"throughput": 1e9, "lost": 0.25}
-    with pytest.raises(IperfError, match="unable to connect"):
-        loads.result({"out": "", "err": "unable to connect", "status": 1})
+    assert loads.together([iperf.parse(answer)]) == {"throughput": 1e9, "lost": 0.25}
+
+
+def test_a_hand_measures_with_iperf3(hand: Hand) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    iperf.serve(hand, ip_address("127.0.0.1"), port)
+    with hands.in_machine("there", ()) as client:
+        assert iperf.ask(client, "127.0.0.1", port, iperf.Options(size_bytes=1 << 20)).bits_per_second > 1e6
+        with pytest.raises(IperfError, match="unable to connect"):
+            iperf.ask(client, "127.0.0.1", 1, iperf.Options(size_bytes=1 << 20))
+
+
+def test_a_hand_says_why_a_program_did_not_start(hand: Hand) -> None:
+    with pytest.raises(CommandError, match="sh ended with 3: no way"):
+        hand.start("sh", "-c", "echo no way; exit 3", said="listening")
+
+
+def test_what_a_hand_runs_must_end_well(hand: Hand) -> None:
+    assert hand.output("echo", "well") == "well\n"
+    with pytest.raises(CommandError, match="sh ended with 1: no way"):
+        hand.output("sh", "-c", "echo no way >&2; exit 1")
 
 
 def test_the_throughput_of_many_connections_is_all_they_carried_in_all_their_time() -> None:
