@@ -51,16 +51,18 @@ def takes_many(cables: Sequence[Cable]) -> bool:
 def figures(pings: Pings, cables: Sequence[Cable], bare: Pings | None = None) -> dict[str, float]:
     """Delay, jitter and loss, each over what the cables, crossed there and back, should make of it; only those that they have.
 
-    `bare`: pings across cables that do nothing: what those take is not the cables' doing. Delay by the fastest tenth: netem is never early, and a processor that is busy, or emulated, makes the others late. Jitter by the
-    middle half, since how late the latest were is the processor's doing, too. Loss one way.
+    `bare`: pings across cables that do nothing: what those take is not the cables' doing. Delay by the fastest, or the fastest tenth where it wavers: netem is never early, and a processor that is busy, or
+    emulated, makes the others late. Jitter by the middle half, since how late the latest were is the processor's doing, too. Loss one way.
     """
     trips = _trips_ms(cables)
-    anyway_ms = _decile(bare.times_ms) if bare else 0.0
+    wavers = any(cable.jitter_ms for cable in cables)
+    fast = _decile if wavers else min
+    anyway_ms = min(bare.times_ms) if bare else 0.0
     mean_ms, measured, should = fmean(trips), pings.times_ms, trips
     found = {}
     if mean_ms:
-        found["delay"] = 1 + (_decile(measured) - anyway_ms - _decile(should)) / mean_ms
-    if any(cable.jitter_ms for cable in cables):
+        found["delay"] = 1 + (fast(measured) - anyway_ms - fast(should)) / mean_ms
+    if wavers:
         found["jitter"] = _middle_half(measured) / _middle_half(should)
         found[f"jitter{ERROR}"] = 1.2 / len(measured) ** 0.5
     arrives = _product([1 - cable.loss for cable in cables])
