@@ -123,6 +123,12 @@ def test_what_is_compared_is_measured_near_each_other() -> None:
 def test_claims_follow_from_the_runs() -> None:
     said = record.claims(record.ratios(RUNS), RUNS)
     assert said[0] == "TCP throughput: Mininetes has 0.50 of what the plain data plane has (median of 3 pairs)."
+    direct = [one(arm, DIRECT, n, gbps) for arm, gbps in (("mininetes", 2.0), ("plain", 16.0)) for n in range(3)]
+    said = record.claims(record.ratios([*RUNS, *direct]), RUNS)
+    assert said[0] == (
+        "TCP throughput: Mininetes has 0.25 of what the plain data plane has "
+        "(geometric mean of 2 cells, each the median of its pairs, 6 in all)."
+    )
     invalid = [one(each.arm, each.cell, each.repetition, 1.0, "invalid") for each in RUNS]
     assert record.claims(record.ratios(invalid), invalid) == ["9 of 9 runs were invalid or failed; they are in no figure."]
 
