@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def figures(pings: Pings, cables: Sequence[Cable], bare: Pings | None = None) ->
     if wavers:
         found["jitter"] = _middle_half(measured) / _middle_half(should)
         found[f"jitter{ERROR}"] = 1.2 / len(measured) ** 0.5
-    arrives = _product([1 - cable.loss for cable in cables])
+    arrives = math.prod(1 - cable.loss for cable in cables)
     if arrives < 1:
         came_back = len(measured) / pings.sent
         found["loss"] = (1 - came_back**0.5) / (1 - arrives)
@@ -98,10 +99,3 @@ def _decile(times_ms: Sequence[float]) -> float:
 def _middle_half(times_ms: Sequence[float]) -> float:
     low, _, high = quantiles(times_ms, n=4, method="inclusive")
     return high - low
-
-
-def _product(shares: Sequence[float]) -> float:
-    found = 1.0
-    for share in shares:
-        found *= share
-    return found

@@ -98,8 +98,10 @@ class Monitor:
             pings = said[link.ping]
             if pings is None:
                 self._blind.append(f"link {link.name}: its pings are not answered")
-            else:
-                found[link.name] = crossing.figures(pings, link.cables, bare.get(link.ping_bare))
+                continue
+            if link.ping_bare and bare[link.ping_bare] is None:
+                self._blind.append(f"link {link.name}: what its way takes without a delay could not be measured")
+            found[link.name] = crossing.figures(pings, link.cables, bare.get(link.ping_bare))
         return found
 
     def _watch(self) -> None:

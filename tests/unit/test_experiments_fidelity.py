@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.fidelity import Fidelity, Monitor
+from experiments.fidelity import Cable, Fidelity, Link, Monitor
 from experiments.fidelity.figures import LinkSeen, Seen
 from experiments.fidelity.limits import LIMITS
 from experiments.fidelity.machine import Machine, parse_cpu, parse_pressure, parse_softnet
@@ -142,3 +142,19 @@ def test_a_process_that_is_not_there_makes_a_run_degraded() -> None:
 def test_no_report_before_the_end() -> None:
     with Monitor({os.getpid()}) as monitor, pytest.raises(RuntimeError, match="not ended"):
         monitor.report()
+
+
+SAYS = "for n in 1 2 3 4; do echo time=$((10 + n)).0 ms; done; echo 4 packets transmitted"
+
+
+@pytest.mark.parametrize(("ping", "bare", "blind"), [
+    (SAYS, SAYS.replace("10 + n", "n"), ()),
+    (SAYS, "exit 1", ("link a: what its way takes without a delay could not be measured",) * 2),
+    ("exit 1", SAYS, ("link a: its pings are not answered",) * 2),
+])  # fmt: skip
+def test_pings_that_fail_are_told(ping: str, bare: str, blind: tuple[str, ...]) -> None:
+    link = Link("a", ping=("sh", "-c", ping), ping_bare=("sh", "-c", bare), cables=(Cable(5.0),))
+    with Monitor({os.getpid()}, [link]) as monitor:
+        pass
+    told = [culprit for culprit in monitor.report().culprits if "link a" in culprit and "not watched" in culprit]
+    assert told == [f"not watched: {reason}" for reason in blind]
