@@ -22,8 +22,8 @@ from zlib import crc32
 from cluster.model import IPAddress
 from cluster.problems import MachineError
 from topo import namespaces
+from topo.pace import Window
 
-_IN_FLIGHT = 400
 _REQUEST = b"GET /hostname HTTP/1.1\r\nHost: matrix\r\nConnection: close\r\n\r\n"
 _DATAGRAM = b"hostname\n"
 _ECHO_REQUEST = {4: 8, 6: 128}
@@ -52,8 +52,9 @@ def answers(questions: Sequence[Question], timeout_s: float, attempts: int) -> d
     """Ask all; the unanswered ones again, up to `attempts` times in all. Raises MachineError where there is no SCTP."""
     found: dict[Question, bool] = {}
     open_questions = list(dict.fromkeys(questions))
+    window = Window(timeout_s)
     for _ in range(attempts):
-        found.update(_Round(timeout_s).ask(open_questions))
+        found.update(_Round(timeout_s, window).ask(open_questions))
         open_questions = [question for question in open_questions if not found[question]]
     return found
 
@@ -70,7 +71,8 @@ class _Attempt:
     """One connection under way: what to do when its socket is ready, until that says yes or no."""
 
     def __init__(self, question: Question, connection: socket.socket, now_s: float, timeout_s: float) -> None:
-        self.question, self.socket, self.deadline = question, connection, now_s + timeout_s
+        self.question, self.socket = question, connection
+        self.began, self.deadline = now_s, now_s + timeout_s
         self.identifier = own_number(question, now_s, _IDENTIFIERS)
         self.connected = question.protocol in ("udp", "icmp")
 
@@ -107,8 +109,9 @@ class _Attempt:
 class _Round:
     """One attempt at each question."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, window: Window) -> None:
         self._timeout_s = timeout_s
+        self._window = window
         self._selector = selectors.DefaultSelector()
         self._pending: deque[_Attempt] = deque()
         self._verdicts: dict[Question, bool] = {}
@@ -118,8 +121,9 @@ class _Round:
         for netns, group in by_place:
             waiting = list(group)
             while waiting:
-                self._wait(_IN_FLIGHT)
-                batch, waiting = waiting[:_IN_FLIGHT], waiting[_IN_FLIGHT:]
+                self._wait(self._window.size - min(len(waiting), self._window.size // 2))
+                room = self._window.size - len(self._selector.get_map())
+                batch, waiting = waiting[:room], waiting[room:]
                 fd = namespaces.open_pinned(netns)
                 with namespaces.visit(fd):
                     for question in batch:
@@ -172,6 +176,10 @@ class _Round:
 
     def _end(self, attempt: _Attempt, verdict: bool) -> None:
         self._verdicts[attempt.question] = verdict
+        if verdict:
+            self._window.answered(attempt.began, time.monotonic())
+        else:
+            self._window.passed()
         self._selector.unregister(attempt.socket)
         attempt.socket.close()
 
