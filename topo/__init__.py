@@ -60,7 +60,7 @@ The virtual machine
 What people ask
     kubelet       logs, exec, attach, port-forward (a folder)
     commands      mininetes up, down, exec … (a folder)
-    reach, cover  who reaches whom by real packets; few pairs that stand for all
+    reach, cover  who reaches whom by real packets; few pairs that stand for all; pace: how many at once
     waiting       waiting with a limit
 
 This room imports `cluster`, never `controller`.
