@@ -29,7 +29,8 @@ The store and the API
     server               the process: python -m cluster.server; run_directory: the files and sockets of all processes
     seed                 the file with what an empty store starts with, and where that stood in the user's files
     settling, wakeup     when the control loops run, and who is woken when
-    deletion, events     how an object goes; what is told about one; broadcaster: a little later
+    deletion, events     how an object goes; what is told about one; broadcaster: a little
+                         later; quiet: how much later
 
 The control loops (docs/architecture.md has them as a table)
     loops, loop_queue    they and the store; which are to run, in which order

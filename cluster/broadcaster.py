@@ -9,9 +9,7 @@ from typing import Any
 
 from cluster.draft import Draft
 from cluster.events import EventType, involved_object, record
-
-QUIET_S, LONGEST_WAIT_S = 0.1, 2.0
-"""They are written when none has come for the first, or the oldest waits for the second."""
+from cluster.quiet import LONGEST_WAIT_S, QUIET_S
 
 AT_ONCE = 100
 """So many in one transaction, so that requests do not wait for all of them."""

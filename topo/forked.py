@@ -35,7 +35,6 @@ def prepare() -> None:
     them nothing to write."""
     sys.stdout.flush()
     sys.stderr.flush()
-    gc.collect()
     gc.freeze()
 
 

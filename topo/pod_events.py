@@ -14,12 +14,12 @@ from threading import Thread
 from typing import Any, Literal
 
 from cluster.client import Client
+from cluster.quiet import LONGEST_WAIT_S, QUIET_S
 from topo import pod_status, resolv_conf
 from topo.containers import Action, Hook, Start
 from topo.managed_pod import ManagedPod
 from topo.probes import ProbeKind
 
-_QUIET_S, _LONGEST_WAIT_S = 0.1, 2.0
 _AT_ONCE = 200
 _PAUSE_S = 0.02
 _BURST, _REFILL_S = 25, 300.0
@@ -111,10 +111,10 @@ class PodEvents:
     def _burst(self) -> list[Event]:
         """What comes until it is quiet for a moment."""
         events = [self._queue.get()]
-        deadline = time.monotonic() + _LONGEST_WAIT_S
+        deadline = time.monotonic() + LONGEST_WAIT_S
         try:
             while time.monotonic() < deadline:
-                events.append(self._queue.get(timeout=_QUIET_S))
+                events.append(self._queue.get(timeout=QUIET_S))
         except Empty:
             pass
         return events

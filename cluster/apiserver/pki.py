@@ -6,6 +6,7 @@ administrator's. Keys are ECDSA P-256, so that all of it is made in milliseconds
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -81,12 +82,19 @@ def server_names(cluster: Cluster, host: str) -> Sequence[str | Address]:
 def ensure(directory: Path, names: Iterable[str | Address]) -> Pki:
     """What is in `directory`, made first if it is not there: all of it or nothing, whoever dies meanwhile."""
     if not directory.exists():
-        fresh = directory.with_name(f"{directory.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)  # a process that was killed here left it
-        fresh.mkdir(mode=0o700)
-        _make(Pki(fresh), names)
-        fresh.rename(directory)
+        with open(directory.with_name(f"{directory.name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not directory.exists():
+                _make_at_once(directory, names)
     return Pki(directory)
+
+
+def _make_at_once(directory: Path, names: Iterable[str | Address]) -> None:
+    fresh = directory.with_name(f"{directory.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # a process that was killed here left it
+    fresh.mkdir(mode=0o700)
+    _make(Pki(fresh), names)
+    fresh.rename(directory)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import ssl
 import stat
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,21 @@ def test_what_a_killed_server_left_half_made_is_made_again(tmp_path: Path) -> No
     (tmp_path / "pki.new" / "ca.crt").write_text("half")
     assert b"BEGIN CERTIFICATE" in pki.ensure(tmp_path / "pki", ["localhost"]).ca_certificate.read_bytes()
     assert not (tmp_path / "pki.new").exists()
+
+
+def test_two_who_make_it_at_once_make_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    make = pki._make
+
+    def slowly(fresh: pki.Pki, names: Iterable[str | pki.Address]) -> None:
+        made.append(fresh)
+        make(fresh, names)
+
+    monkeypatch.setattr(pki, "_make", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: pki.ensure(tmp_path / "pki", ["localhost"]), range(4)))
+    assert len(made) == 1
+    assert {each.directory for each in found} == {tmp_path / "pki"}
 
 
 @pytest.mark.parametrize(("host", "server"), [("127.0.0.1", "https://127.0.0.1:6443"), ("::1", "https://[::1]:6443")])

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import click
 
 from cluster import seed
+from cluster.apiserver import pki
 from cluster.client import BROKEN, Client, NotInSyncError
 from cluster.commands import files_option, name_option, output_option, print_json, print_table
 from cluster.model import Cluster
 from cluster.problems import MachineError, NoTestbedError
 from cluster.reading.spec import Spec, load
-from cluster.run_directory import API_PORT_VARIABLE, NAME_VARIABLE, SEED
+from cluster.run_directory import API_PORT_VARIABLE, NAME_VARIABLE, PKI, SEED
 from cluster.settled import Missing
 from topo import init, machine, port_mappings, sandbox
 from topo.commands.inspect import print_status
@@ -90,6 +91,8 @@ def _start(testbed: Testbed, spec: Spec, listeners: Sequence[socket.socket]) -> 
     seed.write(testbed.directory / SEED, spec.cluster_document, spec.documents)
     try:
         sandbox.start(testbed, testbed.directory / "init.log", listeners, init.main)
+        # While what was started loads: made by the API server, they would keep the first pods waiting.
+        pki.ensure(testbed.directory / PKI, pki.server_names(spec.cluster, listeners[0].getsockname()[0]))
     except BaseException:
         sandbox.stop(testbed)
         raise
