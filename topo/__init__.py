@@ -42,7 +42,8 @@ The node agent
     resolv_conf   dnsPolicy, dnsConfig
     probes        readiness, liveness, startup (a folder); probe_runner: those of the agent's containers, and hooks
     pod_status, pod_events a pod's status; what is told about it
-    switches      to hear when the switches know a pod
+    switches      to hear when the switches know a pod; ahead: what is asked for before it can be used
+    looks, reports         when to look at a pod that nothing happens to; what the API server is told
     failures      what becomes of a failure in a thread
 
 What runs containers

@@ -13,7 +13,8 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -24,10 +25,12 @@ from cluster.model import Cluster, PodInterface
 from cluster.reading.config import resolve
 from cluster.run_directory import API_SOCKET, RUN_VARIABLE, SEED
 from topo import confine, container_log, failures, nodes
+from topo.ahead import ahead
 from topo.bridges import CONTROLLER_TIMEOUT_S, Bridges
 from topo.container_runner import ContainerRunner, Wanted
 from topo.containers import Hook, Start
 from topo.exposure import Exposure
+from topo.looks import Looks
 from topo.managed_pod import ManagedPod, container_of_run
 from topo.pod_events import PodEvents
 from topo.pod_maker import PodMaker
@@ -35,11 +38,14 @@ from topo.pods import PodNetwork
 from topo.power import Power, power_of, send_heartbeats
 from topo.probe_runner import ProbeRunner
 from topo.probes import Health, ProbeKind, Result, grace_s_of
+from topo.reports import Reports
 from topo.runtime_client import Responder, Runtime
 from topo.sources import KINDS, Sources
 from topo.switches import Switches
 
 _LOG = logging.getLogger("agent")
+_AT_ONCE = 100
+"""Pods that are looked after before what was done is reported."""
 _RETRY_S = 1.0
 """How long a container that lacks something waits at most until it tries again."""
 _FORCED_GRACE_S = 1.0
@@ -52,27 +58,24 @@ Message = Callable[[], None]
 class Agent:
     """The loop."""
 
-    def __init__(self, run: Path, cluster: Cluster, power: Power, network: PodNetwork) -> None:
+    def __init__(
+        self, run: Path, cluster: Cluster, power: Power, network: PodNetwork, batches: Iterator[Batch]
+    ) -> None:
         self._run = run
+        self._batches = batches
         self._exposure = Exposure(run, cluster)
         self._cluster = cluster
         self._power = power
         self._queue: SimpleQueue[Message] = SimpleQueue()
         self._network = network
         network.start(lambda pods: self._queue.put(lambda: self._on_attached(pods)))
-        self._api = Client(run / API_SOCKET)
+        self._reports = Reports(Client(run / API_SOCKET))
         self._pods: dict[str, ManagedPod] = {}
         self._changed: dict[str, ManagedPod] = {}
         """Pods that something happened to since the last round."""
-        self._looks: dict[str, float] = {}
-        """When to look at a pod even if nothing happens, by uid."""
+        self._looks = Looks()
         self._revision = 0
         self._observed = -1
-        self._unswitched: dict[str, ManagedPod] = {}
-        """Pods of which it is not known yet that the switches know them: their containers wait, as they wait for a
-        CNI plugin."""
-        self._switched = -1
-        """The revision that the controller has realised, as far as this agent has heard."""
         self._switches = Switches(
             Client(run / API_SOCKET), CONTROLLER_TIMEOUT_S,
             lambda revision: self._queue.put(lambda: self._on_switched(revision)),
@@ -110,20 +113,18 @@ class Agent:
             self._round()
 
     def _watch(self) -> None:
-        for batch in Client(self._run / API_SOCKET).watch(["Node", "Pod", *KINDS]):
+        for batch in self._batches:
             self._queue.put(lambda batch=batch: self._on_batch(batch))  # type: ignore[misc]
 
     def _receive(self) -> None:
         """Wait for something to happen, then take everything that has."""
-        timeout = max(0.0, min(self._looks.values()) - time.time()) if self._looks else None
         try:
-            self._queue.get(timeout=timeout)()
+            self._queue.get(timeout=0 if self._changed else self._looks.wait_s(time.time()))()
             while True:
                 self._queue.get_nowait()()
         except Empty:
             pass
-        now = time.time()
-        self._changed.update({uid: self._pods[uid] for uid, look in self._looks.items() if look <= now})
+        self._changed.update({uid: self._pods[uid] for uid in self._looks.due(time.time())})
 
     def _on_batch(self, batch: Batch) -> None:
         self._exposure.take(batch)
@@ -149,9 +150,7 @@ class Agent:
             for uid in self._pods.keys() - present:
                 self._stop(uid, _FORCED_GRACE_S)
             self._sweeping = True
-        newest = max((pod.admitted_at for pod in self._unswitched.values()), default=-1)
-        if newest > self._revision:
-            self._switches.await_revision(newest)
+        self._switches.ask(self._revision)
         self._revision = batch.revision
         # Said again after every connection: the API server keeps what was observed in memory only.
         self._observed = -1
@@ -184,7 +183,8 @@ class Agent:
             if "deletionTimestamp" in pod["metadata"] and pod["spec"].get("nodeName"):
                 self._ended_elsewhere.append(ManagedPod.identity_of(pod))
             return
-        self._pods[managed.uid] = self._changed[managed.uid] = self._unswitched[managed.uid] = managed
+        self._pods[managed.uid] = self._changed[managed.uid] = managed
+        self._switches.admit(managed)
         for id in [id for id in self._adopted if container_of_run(id)[0] == managed.uid]:
             managed.adopt(self._adopted.pop(id), now)
         if not self._power.is_on(managed.node):
@@ -222,11 +222,7 @@ class Agent:
             self._changed[pod.uid] = pod
 
     def _on_switched(self, revision: int) -> None:
-        self._switched = max(self._switched, revision)
-        known = {uid: pod for uid, pod in self._unswitched.items() if pod.admitted_at <= self._switched}
-        self._changed.update(known)
-        for uid in known:
-            del self._unswitched[uid]
+        self._changed.update(self._switches.realised(revision))
 
     def _on_responder(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "lost":
@@ -275,9 +271,15 @@ class Agent:
             self._runs(managed, hook.container)
 
     def _round(self) -> None:
-        """Do what the pods that something happened to want, until they want nothing more; then report."""
+        """Do what the pods that something happened to want, until they want nothing more; then report.
+
+        Of many, some at a time: the API server takes in what is reported of them meanwhile.
+        """
         reported: dict[str, ManagedPod] = {}
         self._attach([pod for pod in self._changed.values() if pod.network == "none" and not pod.life.stopping])
+        changed = iter(self._changed.items())
+        self._changed = dict(changed if self._sweeping else islice(changed, _AT_ONCE))
+        rest = dict(changed)
         while self._changed:
             reported.update(self._changed)
             batch, self._changed = self._changed, {}
@@ -290,20 +292,21 @@ class Agent:
         here = [pod for pod in reported.values() if self._power.is_on(pod.node)]
         self._finish([pod for pod in here if pod.life.gone and pod.network != "making"])
         self._report([pod for pod in here if pod.uid in self._pods and self._may_run(pod)])
+        self._changed.update(rest)
+        if not rest and self._observed != self._revision:
+            self._observed = self._revision
+            self._reports.observed(self._revision, len(self._pods))
 
     def _note_looks(self, pods: Iterable[ManagedPod]) -> None:
         for pod in pods:
             look = time.time() + _RETRY_S if pod.uid in self._unconfigured else pod.life.next_look()
-            if look is None or not self._may_run(pod):
-                self._looks.pop(pod.uid, None)
-            else:
-                self._looks[pod.uid] = look
+            self._looks.put(pod.uid, look if self._may_run(pod) else None)
 
     def _may_run(self, pod: ManagedPod) -> bool:
         """Whether its node is on, and it is on its switch and the switches know it, or it is to end anyway."""
         if not self._power.is_on(pod.node):
             return False
-        return pod.life.stopping or (pod.network == "there" and pod.admitted_at <= self._switched)
+        return pod.life.stopping or (pod.network == "there" and self._switches.know(pod))
 
     def _attach(self, pods: list[ManagedPod]) -> None:
         for pod in pods:
@@ -362,22 +365,18 @@ class Agent:
             shutil.rmtree(container_log.directory(self._run, pod.uid), ignore_errors=True)
             self._events.forget(pod)
             del self._pods[pod.uid]
-            self._unswitched.pop(pod.uid, None)
-            self._looks.pop(pod.uid, None)
+            self._switches.forget(pod)
+            self._looks.put(pod.uid, None)
         removed = [*self._ended_elsewhere, *(pod.identity for pod in pods)]
         self._ended_elsewhere.clear()
         if removed:
-            self._api.post_removed(removed)
+            self._reports.removed(removed)
 
     def _report(self, pods: Iterable[ManagedPod]) -> None:
         now = time.time()
         statuses = [status for pod in pods if (status := pod.changed_status(now)) is not None]
         if statuses:
-            self._api.post_statuses(statuses)
-            _LOG.debug("%d statuses reported", len(statuses))
-        if self._observed != self._revision:
-            self._observed = self._revision
-            self._api.observed("agent", self._revision, {"pods": len(self._pods)})
+            self._reports.statuses(statuses)
 
 
 def main() -> None:
@@ -386,12 +385,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     run = Path(os.environ[RUN_VARIABLE])
     cluster = resolve(json.loads((run / SEED).read_text())["cluster"])
+    maker = PodMaker(cluster)
+    # Asked for before the nodes are there: the API server is to have the first pods placed by then.
+    batches = ahead(Client(run / API_SOCKET).watch(["Node", "Pod", *KINDS]))
     underlay = nodes.build(cluster)
     _LOG.info("%d nodes are there", len(cluster.nodes))
-    network = PodNetwork(cluster, PodMaker(cluster), Bridges(cluster))
+    network = PodNetwork(cluster, maker, Bridges(cluster))
     power = power_of(run, cluster, underlay)
     send_heartbeats(Client(run / API_SOCKET), lambda: power.on)
-    Agent(run, cluster, power, network).serve_forever()
+    Agent(run, cluster, power, network, batches).serve_forever()
 
 
 if __name__ == "__main__":

@@ -51,11 +51,13 @@ def _be_maker(cluster: Cluster, requests: Connection) -> NoReturn:
     try:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         forked.become("mininetes pod maker", keep=[requests.fileno()])
+        # The first request comes when the nodes are there, and their trunks with them.
+        pods = requests.recv()
         with _Trunks(cluster.nodes) as trunks:
             while True:
-                pods = requests.recv()
                 _make(pods, trunks, cluster.pod_mtu_bytes)
                 requests.send(None)
+                pods = requests.recv()
     except EOFError:
         os._exit(0)
     except BaseException:
