@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 
 _FEWEST, _FIRST, _MOST = 8, 50, 400
 _LATE = 1 / 4
@@ -15,22 +16,22 @@ class Window:
 
     It grows after a windowful of questions without a late answer: to the double until there has been one, then by a
     quarter; it is halved by a late one. A question without an answer is not late: what a policy denies is no slow
-    machine. The quickest answer so far is what the way itself takes, which may be long where links have a delay.
+    machine. The quickest answer on a way so far is what the way itself takes, which is long where links have a delay.
     """
 
     def __init__(self, timeout_s: float) -> None:
         self.size = _FIRST
         self._late_s = timeout_s * _LATE
-        self._quickest_s = math.inf
+        self._quickest_s: dict[Hashable, float] = {}
         self._growth: float = _FAST
         self._done = 0
         self._halved_s = -math.inf
 
-    def answered(self, began_s: float, now_s: float) -> None:
-        """A question that began then has its answer now (of one clock)."""
+    def answered(self, way: Hashable, began_s: float, now_s: float) -> None:
+        """A question that began then has its answer now (of one clock). Those of one way should take equally long."""
         took_s = now_s - began_s
-        self._quickest_s = min(self._quickest_s, took_s)
-        if took_s <= self._quickest_s + self._late_s:
+        quickest_s = self._quickest_s[way] = min(self._quickest_s.get(way, math.inf), took_s)
+        if took_s <= quickest_s + self._late_s:
             self.passed()
         elif began_s >= self._halved_s:
             self.size, self._growth = max(_FEWEST, self.size // 2), _CAREFUL

@@ -39,13 +39,15 @@ _SLOTS_A_SECOND = 100
 class Question:
     """Does a new connection from the namespace `netns` (a name) to this address get an answer?
 
-    `protocol`: tcp, udp, sctp, or icmp (whose port means nothing).
+    `protocol`: tcp, udp, sctp, or icmp (whose port means nothing). `way`: the nodes at its ends; answers by one way should
+    take equally long.
     """
 
     netns: str
     address: IPAddress
     protocol: str
     port: int
+    way: tuple[str, str] = ("", "")
 
 
 def answers(questions: Sequence[Question], timeout_s: float, attempts: int) -> dict[Question, bool]:
@@ -122,7 +124,8 @@ class _Round:
             waiting = list(group)
             while waiting:
                 self._wait(self._window.size - min(len(waiting), self._window.size // 2))
-                room = self._window.size - len(self._selector.get_map())
+                # Late answers may have made the window smaller meanwhile.
+                room = max(0, self._window.size - len(self._selector.get_map()))
                 batch, waiting = waiting[:room], waiting[room:]
                 fd = namespaces.open_pinned(netns)
                 with namespaces.visit(fd):
@@ -166,20 +169,21 @@ class _Round:
                 verdict = attempt.step()
                 if verdict is None:
                     self._selector.modify(attempt.socket, attempt.waits_for, attempt)
+                elif verdict:
+                    self._end(attempt, verdict)
+                    self._window.answered(attempt.question.way, attempt.began, time.monotonic())
                 else:
                     self._end(attempt, verdict)
+                    self._window.passed()
             now = time.monotonic()
             while self._pending and self._pending[0].deadline <= now:
                 attempt = self._pending.popleft()
                 if attempt.question not in self._verdicts:
                     self._end(attempt, attempt.expired())
+                    self._window.passed()
 
     def _end(self, attempt: _Attempt, verdict: bool) -> None:
         self._verdicts[attempt.question] = verdict
-        if verdict:
-            self._window.answered(attempt.began, time.monotonic())
-        else:
-            self._window.passed()
         self._selector.unregister(attempt.socket)
         attempt.socket.close()
 

@@ -17,12 +17,12 @@ class Machine:
         self.window = Window(TIMEOUT_S)
         self.now_s = 1000.0
 
-    def windowful(self, took_s: float) -> int:
+    def windowful(self, took_s: float, way: str = "") -> int:
         """Ask and answer as many as may be asked; how many may be after that."""
         began_s = self.now_s
         self.now_s += took_s
         for _ in range(self.window.size):
-            self.window.answered(began_s, self.now_s)
+            self.window.answered(way, began_s, self.now_s)
         return self.window.size
 
     def unanswered(self) -> int:
@@ -59,3 +59,10 @@ def test_after_a_late_answer_it_opens_by_a_quarter(machine: Machine) -> None:
 def test_a_way_that_is_long_is_not_late(machine: Machine) -> None:
     assert [machine.windowful(LATE_S) for _ in range(2)] == [100, 200]
     assert machine.windowful(LATE_S + TIMEOUT_S / 4 + 0.01) == 100
+
+
+def test_each_way_has_its_own_length(machine: Machine) -> None:
+    machine.windowful(PROMPT_S, "near")
+    machine.windowful(LATE_S, "far")
+    assert machine.windowful(LATE_S, "far") == 400
+    assert machine.windowful(LATE_S, "near") == 200

@@ -91,11 +91,14 @@ def _start(testbed: Testbed, spec: Spec, listeners: Sequence[socket.socket]) -> 
     seed.write(testbed.directory / SEED, spec.cluster_document, spec.documents)
     try:
         sandbox.start(testbed, testbed.directory / "init.log", listeners, init.main)
-        # While what was started loads: made by the API server, they would keep the first pods waiting.
-        pki.ensure(testbed.directory / PKI, pki.server_names(spec.cluster, listeners[0].getsockname()[0]))
     except BaseException:
         sandbox.stop(testbed)
         raise
+    # While what was started loads: made by the API server, they would keep the first pods waiting.
+    try:
+        pki.ensure(testbed.directory / PKI, pki.server_names(spec.cluster, listeners[0].getsockname()[0]))
+    except FileNotFoundError as error:
+        raise NoTestbedError(f"testbed {testbed.name!r} was ended before it was up") from error
 
 
 def _wait(testbed: Testbed, timeout_s: float, quiet: bool) -> tuple[Missing, ...]:

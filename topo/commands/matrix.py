@@ -64,7 +64,8 @@ def matrix(
     targets = [peer for pod in pods if (peer := _peer(pod)) is not None]
     if via == "cluster-ip":
         targets = list(_through_services(targets, found))
-    nodes = [node.name for node in cluster_of(testbed).nodes]
+    cluster = cluster_of(testbed)
+    nodes = [node.name for node in cluster.nodes]
     if covering:
         pairs = list(cover.pairs([[peer for peer in targets if peer.node == node] for node in nodes]))
     else:
@@ -72,7 +73,8 @@ def matrix(
         pairs = [(source, target) for source in sources for target in targets]
     if sample is not None and sample < len(pairs):
         pairs = random.Random(_SAMPLE_SEED).sample(pairs, sample)
-    asked = list(_questions(pairs, _numbers(ports), protocols.split(",")))
+    far = any(link.shape.delay_ms for link in cluster.underlay.links)
+    asked = list(_questions(pairs, _numbers(ports), protocols.split(","), far))
 
     def run() -> int:
         tables = _ask(asked, timeout_s)
@@ -90,11 +92,15 @@ Asked = tuple[str, Peer, Peer, tuple[Question, ...]]
 """Table, from, to, and the questions that must all be answered: one for each address of the target."""
 
 
-def _questions(pairs: Iterable[tuple[Peer, Peer]], ports: Sequence[int], protocols: Sequence[str]) -> Iterator[Asked]:
+def _questions(
+    pairs: Iterable[tuple[Peer, Peer]], ports: Sequence[int], protocols: Sequence[str], far: bool
+) -> Iterator[Asked]:
+    """`far`: some nodes are farther from each other than others are."""
     for source, target in pairs:
         choices = [(f"{protocol.upper()}/{port}", protocol, port) for protocol in protocols for port in ports]
         for table, protocol, port in choices or [(ANY, target.protocol, target.port)]:
-            questions = tuple(Question(source.netns, address, protocol, port) for address in target.addresses)
+            way = (source.node, target.node) if far else ("", "")
+            questions = tuple(Question(source.netns, address, protocol, port, way) for address in target.addresses)
             yield table, source, target, questions
 
 
