@@ -83,7 +83,7 @@ def serve(plane: ControlPlane, run: Path, listener: socket.socket, public: socke
         kubernetes.stop()
 
     async def open_to_others(server: Server) -> None:
-        """Kept out of the way of the components' first requests: where nobody made the certificates, that takes longer than the rest."""
+        """Kept out of the way of the components' first requests: keys may have to be made, and that takes a while."""
         settling.notify()  # what was given at the start, or what a server that was killed left to be done
         host, port = public.getsockname()[:2] if public is not None else ("127.0.0.1", 0)
         names = pki.server_names(plane.cluster, host)

@@ -31,7 +31,8 @@ HISTORY_AGE_S = 300.0
 
 _CHECKPOINT_PAGES = 8192
 """Of 4 kB, after which the log is copied into the database. With SQLite's 1000 that happened four times during the start
-of 1,000 pods, with a wait for the disk each time where the run directory is on one. The price: a log of up to 32 MB that stays."""
+of 1,000 pods, with a wait for the disk each time where the run directory is on one. The price: a log of up to 32 MB
+that stays."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
