@@ -196,7 +196,7 @@ def test_a_hand_measures_with_iperf3(hand: Hand) -> None:
         port = free.getsockname()[1]
     iperf.serve(hand, ip_address("127.0.0.1"), port)
     with hands.in_machine("there", ()) as client:
-        assert iperf.ask(client, "127.0.0.1", port, iperf.Options(size_bytes=1 << 20)).bits_per_second > 1e6
+        assert iperf.ask(client, "127.0.0.1", port, iperf.Options(size_bytes=iperf.SHORT_BYTES)).bits_per_second > 1e6
         with pytest.raises(IperfError, match="unable to connect"):
             iperf.ask(client, "127.0.0.1", 1, iperf.Options(size_bytes=1 << 20))
 
