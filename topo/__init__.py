@@ -21,7 +21,7 @@ The network
                   packet_sockets: room for bursts
     emulation     nodes, switches and links as Mininet knows them (the one door to mininet)
     geneve        its tunnels, where they are Geneve and not VXLAN
-    bridging      loop-free forwarding in an underlay that has loops
+    bridging      loop-free forwarding in an underlay that has loops; carrier: whether cables carry packets yet
     nodes         a node's legs: uplink, gateway, tunnel, routes
     power         nodes that are switched off; faults: what else is broken on purpose, fault_keeper does it; cables: those
                   that are cut

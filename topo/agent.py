@@ -390,7 +390,7 @@ def main() -> None:
     batches = ahead(Client(run / API_SOCKET).watch(["Node", "Pod", *KINDS]))
     underlay = nodes.build(cluster)
     _LOG.info("%d nodes are there", len(cluster.nodes))
-    network = PodNetwork(cluster, maker, Bridges(cluster))
+    network = PodNetwork(cluster, maker, Bridges(cluster, underlay))
     power = power_of(run, cluster, underlay)
     send_heartbeats(Client(run / API_SOCKET), lambda: power.on)
     Agent(run, cluster, power, network, batches).serve_forever()

@@ -6,7 +6,8 @@ from __future__ import annotations
 from threading import Event, Thread
 
 from cluster.model import Cluster
-from topo import ovs
+from topo import carrier, ovs
+from topo.emulation import UnderlayNetwork
 from topo.packet_sockets import PacketSockets
 
 CONTROLLER_TIMEOUT_S = 60.0
@@ -16,8 +17,8 @@ class Bridges:
     """Makes them in a thread of its own, whose failure is the process's, and connects them to the controller once that
     listens. Idempotent. The nodes' trunks and tunnels must be there."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, underlay: UnderlayNetwork) -> None:
+        self._cluster, self._underlay = cluster, underlay
         self._sockets = PacketSockets() if ovs.is_userspace(cluster.network) else None
         self._there = Event()
         Thread(target=self._make, name="bridges", daemon=True).start()
@@ -39,4 +40,6 @@ class Bridges:
             self._sockets.enlarge()
             self._sockets.follow_restarts()
         self._there.set()
+        # What the controller tells of its switches is waited for, so the cables under them are, too.
+        carrier.wait(self._cluster, self._underlay)
         ovs.connect_when_listening(self._cluster, CONTROLLER_TIMEOUT_S)
