@@ -1,4 +1,4 @@
-"""JSON schema errors in our own sentences. The one door to the package `jsonschema`.
+"""JSON schema errors in our own sentences. The one door to the package `jsonschema_rs`.
 
 Understands what the schemas of Kubernetes and of the cluster document are made of: type, properties, required,
 additionalProperties: false, items, enum, oneOf of types, minimum, maximum, pattern, minItems.
@@ -6,10 +6,13 @@ additionalProperties: false, items, enum, oneOf of types, minimum, maximum, patt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cluster.reading.findings import Finding, Path, any_of, found, shown, suggestion, type_name
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Registry, ValidationError
 
 Schema = Mapping[str, Any]
 
@@ -19,43 +22,67 @@ _LISTED_AT_MOST = 8
 
 
 class Validator:
-    """A schema, ready to be asked. `resources` are the documents that its `$ref`s lead to, by their `$id`."""
+    """A schema, ready to be asked."""
 
-    def __init__(self, schema: Schema, resources: Mapping[str, Schema] | None = None) -> None:
-        # Imported here: commands that validate nothing must not pay the 60 ms.
-        from jsonschema import Draft202012Validator
-        from referencing import Registry, Resource
+    def __init__(self, schema: Schema, _registry: Registry | None = None, _document: Schema | None = None) -> None:
+        # Imported here: commands that validate nothing must not pay for it.
+        from jsonschema_rs import Draft202012Validator
 
-        named = {uri: Resource.from_contents(dict(body)) for uri, body in (resources or {}).items()}
-        self._validator = Draft202012Validator(schema, registry=Registry().with_resources(named.items()))
+        self._document = schema if _document is None else _document
+        self._validator = Draft202012Validator(dict(schema), registry=_registry)
 
     def findings(self, data: Any) -> list[Finding]:
-        """Everything that is wrong, in the order of the fields; each once."""
+        """Everything that is wrong, in the order of the schema's fields; each once."""
         found_here: dict[Finding, None] = {}
         for error in self._validator.iter_errors(data):
-            found_here.update(dict.fromkeys(_translate(error)))
+            found_here.update(dict.fromkeys(self._translated(error, data)))
         return list(found_here)
 
+    def _translated(self, error: ValidationError, data: Any) -> Iterator[Finding]:
+        *parent, keyword = error.schema_path
+        path = tuple(error.instance_path)
+        # What is there in `data` itself: the package has its own idea of, say, a number that JSON does not have.
+        yield from _translate(str(keyword), _at(self._document, parent), path, _at(data, path))
 
-def _translate(error: Any) -> Iterator[Finding]:
-    path: Path = tuple(error.absolute_path)
-    value, rule = error.instance, error.validator_value
-    if error.validator == "additionalProperties":
-        yield from _unknown_fields(path, value, error.schema["properties"])
-    elif error.validator == "required":
+
+class Definitions:
+    """A document of many schemas that refer to each other, with its own `$id`, and `$defs` by name."""
+
+    def __init__(self, document: Schema) -> None:
+        from jsonschema_rs import Draft202012, Registry
+
+        self._document = document
+        self._registry = Registry([(document["$id"], dict(document))], draft=Draft202012)
+
+    def validator(self, name: str) -> Validator:
+        return Validator({"$ref": f"{self._document['$id']}#/$defs/{name}"}, self._registry, self._document)
+
+
+def _at(value: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _translate(keyword: str, schema: Schema, path: Path, value: Any) -> Iterator[Finding]:
+    """What is wrong with the value at this path of the data, by that keyword of this schema."""
+    rule = schema[keyword]
+    if keyword == "additionalProperties":
+        yield from _unknown_fields(path, value, schema["properties"])
+    elif keyword == "required":
         for name in rule:
             if name not in value:
                 yield Finding((*path, name), "found nothing; must be set")
-    elif error.validator in ("type", "oneOf"):
-        yield Finding(path, _wrong_type(value, _types(error.schema)))
-    elif error.validator == "enum":
+    elif keyword in ("type", "oneOf"):
+        yield Finding(path, _wrong_type(value, _types(schema)))
+    elif keyword == "enum":
         yield Finding(path, found(value, any_of(rule) + suggestion(str(value), rule)))
-    elif error.validator == "pattern":
-        yield Finding(path, found(value, error.schema.get("description", f"must match {rule}")))
-    elif error.validator in _LIMITS:
-        yield Finding(path, found(value, _LIMITS[error.validator].format(rule)))
+    elif keyword == "pattern":
+        yield Finding(path, found(value, schema.get("description", f"must match {rule}")))
+    elif keyword in _LIMITS:
+        yield Finding(path, found(value, _LIMITS[keyword].format(rule)))
     else:
-        raise NotImplementedError(f"no sentence for the schema keyword {error.validator!r} at {path}")
+        raise NotImplementedError(f"no sentence for the schema keyword {keyword!r} at {path}")
 
 
 _LIMITS = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster import kinds
 from cluster.reading.findings import Finding, Path, found, suggestion
-from cluster.reading.jsonschema_findings import Validator
+from cluster.reading.jsonschema_findings import Definitions, Validator
 
 _STRING_MAPS = frozenset(("labels", "annotations", "matchLabels", "nodeSelector", "selector"))
 
@@ -26,9 +26,12 @@ def findings(data: Mapping[str, Any]) -> list[Finding]:
 
 @cache
 def _validator(api_version: str, kind: str) -> Validator:
-    uri = kinds.definitions()["$id"]
-    name = kinds.definition_names()[api_version, kind]
-    return Validator({"$ref": f"{uri}#/$defs/{name}"}, {uri: kinds.definitions()})
+    return _definitions().validator(kinds.definition_names()[api_version, kind])
+
+
+@cache
+def _definitions() -> Definitions:
+    return Definitions(kinds.definitions())
 
 
 def _identity(data: Mapping[str, Any]) -> Iterator[Finding]:
