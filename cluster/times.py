@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import lru_cache
 
 
 def timestamp(seconds: float) -> str:
     """Seconds since the epoch -> metav1.Time."""
+    return _whole(int(seconds))
+
+
+@lru_cache(maxsize=64)
+def _whole(seconds: int) -> str:
+    """Remembered: many things happen in the same second."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

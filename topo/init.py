@@ -92,6 +92,8 @@ class Init:
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
                 limits.restore()
+                if service.before is not None:
+                    service.before()
                 if service.module:
                     forked.run_module(service.argv[0], service.argv[1:], self._environment, service.inherits)
                 for inherited in service.inherits:
@@ -193,7 +195,6 @@ def main(run: Path, api_fd: int, *mapped_fds: int) -> NoReturn:
     # The switches' ends of all cables live in this namespace; addresses of their own would only make noise.
     namespaces.set_sysctls([("ipv6/conf/default/addr_gen_mode", str(netlink.IN6_ADDR_GEN_MODE_NONE))])
     namespaces.raise_interface(namespaces.LOOPBACK, None)
-    services.prepare_ovs_database()
     # Three descriptors for every container process.
     limits.raise_open_files()
     Init(Path(rootfs.RUN), api_fd, *mapped_fds).serve_forever()

@@ -125,7 +125,6 @@ def start(testbed: Testbed, log: Path, listeners: Sequence[socket.socket], first
 
     Raises MachineError where the kernel does not let this user make namespaces.
     """
-    compile_services()
     forked.prepare()
     report_read, report_write = os.pipe()
     child = os.fork()
@@ -137,6 +136,7 @@ def start(testbed: Testbed, log: Path, listeners: Sequence[socket.socket], first
         os.close(report_write)
         _be_first(directory, [listener.fileno() for listener in listeners], first)
     os.close(report_write)
+    compile_services()  # while the namespaces are made
     os.waitpid(child, 0)
     with os.fdopen(report_read) as report:
         message = report.read()

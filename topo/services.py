@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Service:
     module: bool = False
     inherits: tuple[int, ...] = ()
     """Descriptors of init that are open in it too."""
+    before: Callable[[], None] | None = None
+    """What its process does first."""
 
 
 def _python(
@@ -43,7 +46,8 @@ def all_services(api_fd: int, mapped_fds: tuple[int, ...] = ()) -> tuple[Service
     those of the ports that lead to nodes."""
     mappings = _python("port-mappings", "topo.port_mappings", *map(str, mapped_fds), inherits=mapped_fds)
     return (
-        Service("ovsdb-server", ("ovsdb-server", OVS_DATABASE, f"--remote=punix:{OVS_SOCKET}", "--pidfile")),
+        Service("ovsdb-server", ("ovsdb-server", OVS_DATABASE, f"--remote=punix:{OVS_SOCKET}", "--pidfile"),
+                before=prepare_ovs_database),
         _python(
             "api", "cluster.server", "--seed", f"{rootfs.RUN}/{SEED}", "--tls-fd", str(api_fd), inherits=(api_fd,)
         ),
@@ -77,7 +81,8 @@ def prepare_ovs_database() -> None:
     row = {"other_config": ["map", list(settings.items())]}
     transaction = ["Open_vSwitch", {"op": "insert", "table": "Open_vSwitch", "row": row}]
     tool = shutil.which("ovsdb-tool", path=environment()["PATH"]) or "ovsdb-tool"
-    subprocess.run([tool, "create", OVS_DATABASE, _SCHEMA], check=True)
-    subprocess.run(
-        [tool, "transact", OVS_DATABASE, json.dumps(transaction)], check=True, stdout=subprocess.DEVNULL
-    )
+    unfinished = f"{OVS_DATABASE}.new"
+    Path(unfinished).unlink(missing_ok=True)
+    subprocess.run([tool, "create", unfinished, _SCHEMA], check=True)
+    subprocess.run([tool, "transact", unfinished, json.dumps(transaction)], check=True, stdout=subprocess.DEVNULL)
+    os.rename(unfinished, OVS_DATABASE)

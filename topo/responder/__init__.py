@@ -15,6 +15,7 @@
     dial          netexec's /dial: connect from the pod's namespace
     grpc_health   grpc.health.v1.Health over HTTP/2
     dns_server    a DNS query in, the response out, from memory where it can be
+    dns_later     the same, loaded later
     dns_wire      DNS messages; dns_quick: nearly all of them, by hand; dns_talk: over TCP
     forwarding    queries that another DNS server answers
     names         what DNS servers know: an index of names that follows the API, and the Corefile

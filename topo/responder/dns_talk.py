@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from topo.responder.dns_server import Pending
 from topo.responder.running import Running
 from topo.responder.talk import Talk
 from topo.responder.tls import Wire
+
+if TYPE_CHECKING:
+    from topo.responder.dns_server import Pending
 
 
 class DnsTalk(Talk):
@@ -25,12 +28,12 @@ class DnsTalk(Talk):
         while len(received) >= 2 and len(received) >= (end := 2 + int.from_bytes(received[:2], "big")):
             answer = self._running.dns.respond(bytes(received[2:end]), "tcp")
             del received[:end]
-            if isinstance(answer, Pending):
+            if isinstance(answer, bytes):
+                self._write(answer)
+            elif answer is not None:
                 task = asyncio.get_running_loop().create_task(self._complete(answer))
                 self._pending.add(task)
                 task.add_done_callback(self._completed)
-            elif answer is not None:
-                self._write(answer)
 
     def end(self) -> None:
         self._ended = True

@@ -9,16 +9,19 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topo import netns
 from topo.responder import sockets, words
 from topo.responder.connection import Connection
-from topo.responder.dns_server import DnsServer, Pending
+from topo.responder.dns_later import Dns
 from topo.responder.logbook import Logbook
 from topo.responder.names import Names
 from topo.responder.running import Running
 from topo.servers import Protocol, ServedContainer, Server
+
+if TYPE_CHECKING:
+    from topo.responder.dns_server import Pending
 
 _AT_ONCE = 64
 """Connections or datagrams taken from one socket before the others have their turn."""
@@ -48,7 +51,7 @@ class Registry:
 
     def __init__(self, on_exit: Callable[[str, int], None], names: Names | None = None) -> None:
         self._on_exit = on_exit
-        self._dns = DnsServer(names or Names())
+        self._dns = Dns(names or Names())
         self._logbook = Logbook()
         self.exited: dict[str, int] = {}
         self._running: dict[str, Running] = {}
@@ -130,7 +133,7 @@ class Registry:
         running = Running(container, listeners, partial(self._exit, container.id), ready, self._dns, log)
         self._running[container.id] = running
         if running.serves_dns:
-            self._dns.names.start()
+            self._dns.start()
         loop = asyncio.get_running_loop()
         for server, listener in listeners:
             self._owners[_address(container, server)] = container.id
@@ -182,12 +185,12 @@ def _answer_datagrams(running: Running, server: Server, listener: socket.socket)
             answer = running.dns.respond(data, "udp")
         else:
             answer = words.answer(server.kind, data, running.container.hostname, sockets.shown(client))
-        if isinstance(answer, Pending):
+        if isinstance(answer, bytes):
+            _send(listener, answer, ancillary, client)
+        elif answer is not None:
             task = asyncio.get_running_loop().create_task(_complete(running, answer, listener, ancillary, client))
             running.pending.add(task)
             task.add_done_callback(running.pending.discard)
-        elif answer is not None:
-            _send(listener, answer, ancillary, client)
 
 
 async def _complete(

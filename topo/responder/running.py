@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from topo.responder.dns_server import DnsServer
+from topo.responder.dns_later import Dns
 from topo.responder.logbook import Log
 from topo.servers import ServedContainer, Server
 
@@ -22,7 +22,7 @@ class Running:
     listeners: list[tuple[Server, socket.socket]]
     exit: Callable[[int], None]
     ready: bool
-    dns: DnsServer
+    dns: Dns
     log: Log
     terminating: asyncio.TimerHandle | None = None
     closed: bool = False
