@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -178,20 +178,21 @@ class Api:
                 return self._sync_answer([])
             left_s = deadline - asyncio.get_running_loop().time()
             if left_s <= 0 or self._stopping:
-                pods = list(self._unsettled())
+                pods = list(self._unsettled(self._store.list(["Pod"])))
                 named = [missing_pod(pod) for number, pod in enumerate(pods, len(behind)) if number < shown]
                 return self._sync_answer([*behind, *named], len(behind) + len(pods))
             await wait(event, min(left_s, PAUSE_S) if self._plane.is_behind() else left_s)
 
     def _an_unsettled_pod(self, known: Key | None) -> Key | None:
-        """One of them; that which was found before as long as it is one, since to look at all takes a while."""
+        """One of them: that which was found before as long as it is one, since to look at all takes a while; else the
+        newest, which will be one for longest."""
         pod = None if known is None else self._store.get(known)
         if pod is not None and any(True for _ in unsettled([pod], self._store.list(["Node"]))):
             return known
-        return next((key_of(pod) for pod in self._unsettled()), None)
+        return next((key_of(pod) for pod in self._unsettled(reversed(self._store.list(["Pod"])))), None)
 
-    def _unsettled(self) -> Iterator[Object]:
-        return unsettled(self._store.list(["Pod"]), self._store.list(["Node"]))
+    def _unsettled(self, pods: Iterable[Object]) -> Iterator[Object]:
+        return unsettled(pods, self._store.list(["Node"]))
 
     def _behind(self, target: int) -> Sequence[Missing]:
         """Who has more to do, but for the pods."""

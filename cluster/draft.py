@@ -26,7 +26,7 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 Listener = Callable[[Key, Object | None, Object | None], None]
 """Told of every write: the key, the object before and after it (None: there is none)."""
 
-_UID_SPACE = UUID("6d696e69-6e65-5465-8073-000000000000")
+_UID_SPACE = UUID("6d696e69-6e65-5465-8073-000000000000").bytes
 _KEPT = ("uid", "creationTimestamp", "resourceVersion", "generation")
 
 WITH_GENERATION = frozenset((
@@ -187,8 +187,8 @@ class Draft:
 
 
 def _uid(name: str) -> str:
-    """`uuid.uuid5(_UID_SPACE, name)` as text (RFC 4122, section 4.3), in a fifth of the time."""
-    digest = bytearray(hashlib.sha1(_UID_SPACE.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    """`uuid.uuid5` of `name` as text (RFC 4122, section 4.3), in a fifth of the time."""
+    digest = bytearray(hashlib.sha1(_UID_SPACE + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
     text = digest.hex()
