@@ -3,12 +3,15 @@ tenth of the start, in which nobody but it has to wait."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event, Thread
 
 from cluster.model import Cluster
 from topo import carrier, ovs
 from topo.emulation import UnderlayNetwork
 from topo.packet_sockets import PacketSockets
+from topo.services import OVS_SOCKET
+from topo.waiting import wait_until
 
 CONTROLLER_TIMEOUT_S = 60.0
 
@@ -35,6 +38,7 @@ class Bridges:
             self._sockets.enlarge()
 
     def _make(self) -> None:
+        wait_until(Path(OVS_SOCKET).exists, CONTROLLER_TIMEOUT_S, "the switch's database")
         ovs.add_bridges(self._cluster)
         if self._sockets is not None:
             self._sockets.enlarge()

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -99,6 +100,8 @@ class Init:
                 for inherited in service.inherits:
                     os.set_inheritable(inherited, True)
                 os.execvpe(service.argv[0], service.argv, self._environment)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(127)
         running.pid, running.started_at = pid, now

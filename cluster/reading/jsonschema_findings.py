@@ -1,4 +1,8 @@
-"""JSON schema errors in our own sentences. The one door to the package `jsonschema_rs`.
+"""JSON schema errors in our own sentences. The one door to the packages `jsonschema_rs` and `jsonschema`.
+
+Nearly everything that is checked is right, and `jsonschema_rs` says so in a hundredth of the time; what is wrong, `jsonschema`
+finds: it tells places as they are in the data, where the other takes a key "07" for the number 7, and has no limits of
+its own.
 
 Understands what the schemas of Kubernetes and of the cluster document are made of: type, properties, required,
 additionalProperties: false, items, enum, oneOf of types, minimum, maximum, pattern, minItems.
@@ -6,13 +10,14 @@ additionalProperties: false, items, enum, oneOf of types, minimum, maximum, patt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cluster.reading.findings import Finding, Path, any_of, found, shown, suggestion, type_name
 
 if TYPE_CHECKING:
-    from jsonschema_rs import Registry, ValidationError
+    import jsonschema_rs
 
 Schema = Mapping[str, Any]
 
@@ -22,67 +27,79 @@ _LISTED_AT_MOST = 8
 
 
 class Validator:
-    """A schema, ready to be asked."""
+    """A schema, ready to be asked. `definitions` is what its `$ref`s lead to."""
 
-    def __init__(self, schema: Schema, _registry: Registry | None = None, _document: Schema | None = None) -> None:
+    def __init__(self, schema: Schema, definitions: Definitions | None = None) -> None:
         # Imported here: commands that validate nothing must not pay for it.
         from jsonschema_rs import Draft202012Validator
 
-        self._document = schema if _document is None else _document
-        self._validator = Draft202012Validator(dict(schema), registry=_registry)
+        self._schema, self._definitions = schema, definitions
+        registry = None if definitions is None else definitions.registry
+        self._quick = Draft202012Validator(dict(schema), registry=registry)
 
     def findings(self, data: Any) -> list[Finding]:
-        """Everything that is wrong, in the order of the schema's fields; each once."""
+        """Everything that is wrong, in the order of the fields; each once."""
+        if self._is_right(data):
+            return []
         found_here: dict[Finding, None] = {}
-        for error in self._validator.iter_errors(data):
-            found_here.update(dict.fromkeys(self._translated(error, data)))
+        for error in self._thorough.iter_errors(data):
+            found_here.update(dict.fromkeys(_translate(error)))
         return list(found_here)
 
-    def _translated(self, error: ValidationError, data: Any) -> Iterator[Finding]:
-        *parent, keyword = error.schema_path
-        path = tuple(error.instance_path)
-        # What is there in `data` itself: the package has its own idea of, say, a number that JSON does not have.
-        yield from _translate(str(keyword), _at(self._document, parent), path, _at(data, path))
+    def _is_right(self, data: Any) -> bool:
+        """False also where it cannot be told: of data that is nested too deep, or text that is no Unicode."""
+        try:
+            return self._quick.is_valid(data)
+        except ValueError:
+            return False
+
+    @cached_property
+    def _thorough(self) -> Any:
+        from jsonschema import Draft202012Validator
+        from referencing import Registry, Resource
+
+        named = {}
+        if self._definitions is not None:
+            document = self._definitions.document
+            named[document["$id"]] = Resource.from_contents(document)
+        return Draft202012Validator(self._schema, registry=Registry().with_resources(named.items()))
 
 
 class Definitions:
     """A document of many schemas that refer to each other, with its own `$id`, and `$defs` by name."""
 
     def __init__(self, document: Schema) -> None:
+        self.document = dict(document)
+
+    @cached_property
+    def registry(self) -> jsonschema_rs.Registry:
         from jsonschema_rs import Draft202012, Registry
 
-        self._document = document
-        self._registry = Registry([(document["$id"], dict(document))], draft=Draft202012)
+        return Registry([(self.document["$id"], self.document)], draft=Draft202012)
 
     def validator(self, name: str) -> Validator:
-        return Validator({"$ref": f"{self._document['$id']}#/$defs/{name}"}, self._registry, self._document)
+        return Validator({"$ref": f"{self.document['$id']}#/$defs/{name}"}, self)
 
 
-def _at(value: Any, path: Sequence[str | int]) -> Any:
-    for step in path:
-        value = value[step]
-    return value
-
-
-def _translate(keyword: str, schema: Schema, path: Path, value: Any) -> Iterator[Finding]:
-    """What is wrong with the value at this path of the data, by that keyword of this schema."""
-    rule = schema[keyword]
-    if keyword == "additionalProperties":
-        yield from _unknown_fields(path, value, schema["properties"])
-    elif keyword == "required":
+def _translate(error: Any) -> Iterator[Finding]:
+    path: Path = tuple(error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    if error.validator == "additionalProperties":
+        yield from _unknown_fields(path, value, error.schema["properties"])
+    elif error.validator == "required":
         for name in rule:
             if name not in value:
                 yield Finding((*path, name), "found nothing; must be set")
-    elif keyword in ("type", "oneOf"):
-        yield Finding(path, _wrong_type(value, _types(schema)))
-    elif keyword == "enum":
+    elif error.validator in ("type", "oneOf"):
+        yield Finding(path, _wrong_type(value, _types(error.schema)))
+    elif error.validator == "enum":
         yield Finding(path, found(value, any_of(rule) + suggestion(str(value), rule)))
-    elif keyword == "pattern":
-        yield Finding(path, found(value, schema.get("description", f"must match {rule}")))
-    elif keyword in _LIMITS:
-        yield Finding(path, found(value, _LIMITS[keyword].format(rule)))
+    elif error.validator == "pattern":
+        yield Finding(path, found(value, error.schema.get("description", f"must match {rule}")))
+    elif error.validator in _LIMITS:
+        yield Finding(path, found(value, _LIMITS[error.validator].format(rule)))
     else:
-        raise NotImplementedError(f"no sentence for the schema keyword {keyword!r} at {path}")
+        raise NotImplementedError(f"no sentence for the schema keyword {error.validator!r} at {path}")
 
 
 _LIMITS = {
